@@ -1,1 +1,21 @@
-//! x
+//! Sidegate: an authorization sidecar that speaks the AWS IAM policy language.
+//!
+//! The library behind the `sidegate` binary. Modules stand on floors and import only from floors
+//! below their own; `tests/architecture.rs` holds them to it. Floors 0 to 2 are pure: no I/O, no
+//! clock, no randomness. Start reading at [`model`], then follow a request.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
+pub mod model;
+pub mod policy;

@@ -1,2 +1,3 @@
 //! The integration tests, as one binary.
-#[test] fn t(){}
+#[test]
+fn t() {}

@@ -1,0 +1,26 @@
+//! The vocabulary that every other module speaks.
+//!
+//! Floor 0. Plain values with their invariants: a checked value has its own type, made in one
+//! place, and nothing here does I/O, reads a clock or logs.
+
+mod account;
+mod action;
+mod arn;
+mod context;
+mod decision;
+mod http_call;
+mod principal;
+mod request;
+mod secret;
+mod timestamp;
+
+pub use account::{AccountId, InvalidAccountId};
+pub use action::{Action, InvalidAction};
+pub use arn::{Arn, InvalidArn};
+pub use context::{Context, ContextKey, ContextValue, OverLimit};
+pub use decision::{Decision, EvaluationFault, Grant, Layer, Reason, StatementRef};
+pub use http_call::{HeaderFault, Headers, HttpCall, Peer, Protocol};
+pub use principal::{FederationIssuer, Principal};
+pub use request::{Credential, Delegation, Request, Resource, ResourceName};
+pub use secret::Secret;
+pub use timestamp::{InvalidTimestamp, Timestamp};

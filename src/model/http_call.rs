@@ -1,0 +1,153 @@
+//! An HTTP call as a door saw it, before anybody decided what it means.
+
+use std::net::IpAddr;
+
+/// One HTTP call, with every field as the PEP sent it: nothing decoded, folded or repaired.
+///
+/// [`mapping`](crate::mapping) makes the canonical form of host and path, once for all doors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCall {
+    /// The method as sent; compared case-sensitively.
+    pub method: String,
+    /// `http` or `https`, as the PEP tells.
+    pub scheme: String,
+    /// The authority or `Host`, which may carry a port.
+    pub authority: String,
+    /// Path and query as they will be forwarded.
+    pub target: String,
+    /// The header fields, pseudo-headers left out.
+    pub headers: Headers,
+    /// Who is at the other end of the connection.
+    pub peer: Peer,
+    /// The protocol that the client spoke.
+    pub protocol: Protocol,
+}
+
+/// The protocol family that a client spoke, which decides the form of a denial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Ordinary HTTP.
+    Http,
+    /// gRPC: `content-type: application/grpc` or a suffix of it.
+    Grpc,
+}
+
+/// The other end of the connection on which a call came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The address of the caller, when it is one and the PEP is trusted to know it.
+    pub ip: Option<IpAddr>,
+    /// The identity of a verified client certificate: first URI SAN, else DNS SAN, else subject
+    /// (MTL-01). Empty means that there was no certificate (MTL-03).
+    pub principal: String,
+    /// Whether the connection to the PEP was encrypted, as far as the PEP tells.
+    pub secure: bool,
+}
+
+/// Header fields in the order in which they came, names in lower case, values as bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers {
+    fields: Vec<(String, Vec<u8>)>,
+}
+
+/// Why a header that should have one readable value has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderFault {
+    /// The field came more than once.
+    #[error("the header came more than once")]
+    Repeated,
+    /// The value is not visible ASCII or UTF-8 text.
+    #[error("the header is not text")]
+    NotText,
+}
+
+impl Headers {
+    /// No header fields.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a field; the name is folded to lower case.
+    pub fn push(&mut self, name: &str, value: impl Into<Vec<u8>>) {
+        self.fields.push((name.to_ascii_lowercase(), value.into()));
+    }
+
+    /// All values of the field `name` (lower case), in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.fields
+            .iter()
+            .filter(move |(field, _)| field == name)
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// The one value of the field `name` (lower case), or `None` when it is absent.
+    ///
+    /// # Errors
+    ///
+    /// - [`HeaderFault::Repeated`] when the field came more than once.
+    /// - [`HeaderFault::NotText`] when the value is not UTF-8 or holds control characters: such a
+    ///   value is refused, never taken for absent.
+    pub fn single(&self, name: &str) -> Result<Option<&str>, HeaderFault> {
+        let mut values = self
+            .iter()
+            .filter(|(field, _)| *field == name)
+            .map(|(_, value)| value);
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        if values.next().is_some() {
+            return Err(HeaderFault::Repeated);
+        }
+        let text = std::str::from_utf8(value).map_err(|_| HeaderFault::NotText)?;
+        if text.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(HeaderFault::NotText);
+        }
+        Ok(Some(text))
+    }
+
+    /// Every field in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    /// How many fields there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is no field at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubtful_header_is_never_absent() {
+        let mut headers = Headers::new();
+        headers.push("Authorization", "Bearer a");
+        headers.push("x-twice", "1");
+        headers.push("X-Twice", "2");
+        headers.push("x-bytes", vec![0xff, 0xfe]);
+        headers.push("x-control", "a\u{1}b");
+        // (name, what is read)
+        let cases = [
+            ("authorization", Ok(Some("Bearer a"))),
+            ("x-absent", Ok(None)),
+            ("x-twice", Err(HeaderFault::Repeated)),
+            ("x-bytes", Err(HeaderFault::NotText)),
+            ("x-control", Err(HeaderFault::NotText)),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(headers.single(name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Your own services: their actions, resources, condition keys and routes.
+
+use crate::model::{AccountId, Action, ContextKey};
+use crate::policy::Place;
+use std::collections::BTreeMap;
+
+/// One service of yours, as an `IamService` document defines it.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Where it is written.
+    pub place: Place,
+    /// The name of the document.
+    pub name: String,
+    /// The prefix of its actions, in lower case.
+    pub prefix: String,
+    /// The account that owns its resources, unless an ARN template names another.
+    pub account: Option<AccountId>,
+    /// The value of `${Partition}` in ARN templates.
+    pub partition: String,
+    /// The value of `${Region}` in ARN templates and of `aws:RequestedRegion`.
+    pub region: Option<String>,
+    /// The hosts on which it is called, in lower case and without port; empty means any host.
+    pub hosts: Vec<String>,
+    /// How doubtful paths are treated.
+    pub paths: PathMode,
+    /// Its resource types by name.
+    pub resources: BTreeMap<String, ResourceType>,
+    /// Its actions beyond those of its routes, by name behind the prefix.
+    pub actions: Vec<Action>,
+    /// Its own condition keys.
+    pub condition_keys: BTreeMap<ContextKey, ConditionKeyType>,
+    /// What calls mean.
+    pub routes: Vec<Route>,
+}
+
+/// What kind of resource a service has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceType {
+    /// The ARN with `${Partition}`, `${Region}`, `${Account}` and variables of the path.
+    pub arn: String,
+    /// Whose resource policy speaks for a resource of this type.
+    pub policy: PolicyOwner,
+}
+
+/// Whose resource policy speaks for a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyOwner {
+    /// Nobody's: the type has no resource policies.
+    None,
+    /// The resource's own.
+    Own,
+    /// That of the containing resource, of the type with this name.
+    Parent(String),
+}
+
+/// How a path is read before it is matched (rule 17 of the Envoy contract).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathMode {
+    /// Whatever two readers could read differently is refused.
+    Strict,
+    /// The canonical form is matched; the upstream still sees the raw one.
+    Normalise,
+    /// The bytes are matched as they are.
+    Raw,
+}
+
+/// The type of a condition key and whether it has several values (KEY-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConditionKeyType {
+    /// The type's name in lower case: `string`, `arn`, `numeric`, `date`, `bool`, `ip`, `binary`.
+    pub name: &'static str,
+    /// Whether the key holds a set.
+    pub multiple: bool,
+}
+
+/// What one kind of call means.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Where it is written.
+    pub place: Place,
+    /// `METHOD /path/{Variable}` or `grpc package.Service/Method`, as written.
+    pub matcher: String,
+    /// The hosts to which the route is confined; empty means those of the service.
+    pub hosts: Vec<String>,
+    /// The action that such a call is.
+    pub action: Action,
+    /// The name of a resource type or an ARN template; absent when the action has no resource.
+    pub resource: Option<String>,
+    /// Condition keys and where their values come from: `header:NAME`, `query:NAME`, `path:NAME`
+    /// or `value:TEXT`.
+    pub context: Vec<(String, String)>,
+}
