@@ -17,5 +17,7 @@
     )
 )]
 
+pub mod engine;
 pub mod model;
 pub mod policy;
+pub mod simulate;

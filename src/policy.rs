@@ -9,10 +9,25 @@
 //!   incident rules: a malformed policy is a load error).
 //! - Faults are all reported, not the first.
 
+pub mod decimal;
 mod diagnostic;
+mod document;
+mod findings;
+pub mod ip_range;
+pub mod json;
+mod keys;
+pub mod node;
 mod provider;
 mod service;
+pub mod template;
+pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use document::{
+    ActionPattern, Base, Comparison, Condition, ConditionValue, Effect, Element, Policy,
+    PolicyKind, PrincipalEntry, Qualifier, ResourcePattern, Statement,
+};
+pub use findings::Findings;
+pub use keys::Keys;
 pub use provider::{AuthorizedParty, OidcProvider, RoleRule, SigningAlgorithm};
 pub use service::{ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service};

@@ -1,0 +1,542 @@
+//! The decision for one action on one resource (EV-10).
+
+use crate::engine::document::{Document, Level, Statement};
+use crate::engine::principal::{Caller, MatchKind};
+use crate::engine::truth::Truth;
+use crate::model::{
+    AccountId, Credential, Decision, Delegation, EvaluationFault, FederationIssuer, Grant, Layer,
+    Principal, Reason, Request, ResourceName, StatementRef,
+};
+use crate::policy::Effect;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// The policies that stand between a caller and a resource (EV-5).
+///
+/// Whoever fills this in leaves out what does not exist: no boundary, a caller outside any
+/// organization or in its management account, a resource type without control policies. Which of
+/// the layers bind which kind of caller is judged here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layers<'a> {
+    /// Service control policies of the caller's account, from the root down.
+    pub scp: Option<&'a [Level]>,
+    /// Resource control policies of the owner's account, from the root down; the built-in document
+    /// that allows all is implied at each level (RCP-4).
+    pub rcp: Option<&'a [Level]>,
+    /// The policy of the endpoint that the call used.
+    pub endpoint: Option<&'a [Arc<Document>]>,
+    /// The policy of the resource; the trust policy, when the resource is a role.
+    pub resource: Option<&'a Arc<Document>>,
+    /// The policies of the user and its groups, of the role, or of the issuing user.
+    pub identity: &'a [Arc<Document>],
+    /// The permissions boundary; an empty slice is one that allows nothing.
+    pub boundary: Option<&'a [Arc<Document>]>,
+    /// The session policies; an empty slice is a session that may do nothing by identity.
+    pub session: Option<&'a [Arc<Document>]>,
+    /// What the access control list of the resource grants this caller for this action (ACL-2).
+    pub acl: bool,
+    /// Whether the service says that the action needs no permission (EV-6).
+    pub no_permission_needed: bool,
+}
+
+/// Judges one request by its layers.
+#[must_use]
+pub fn judge(layers: &Layers<'_>, request: &Request<'_>) -> Decision {
+    if request.context.fault().is_some() {
+        return Decision::fault(EvaluationFault::ContextOverLimit);
+    }
+    let owner = match owner(request) {
+        Ok(owner) => owner,
+        Err(fault) => return Decision::fault(fault),
+    };
+    if crosses_partitions(request) {
+        return Decision::implicit(Layer::Partition, None);
+    }
+    if is_refused_to_credential(request) {
+        return Decision::implicit(Layer::Session, None);
+    }
+    if layers.no_permission_needed || needs_no_permission(request) {
+        return Decision::Allow(Grant {
+            none_needed: true,
+            ..Grant::default()
+        });
+    }
+    Judgement::of(layers, request, owner).conclude()
+}
+
+/// The owner of the resource; of an action without resource it is the caller's account (CTX-4).
+fn owner(request: &Request<'_>) -> Result<Option<AccountId>, EvaluationFault> {
+    let resource = request.resource;
+    match &resource.name {
+        ResourceName::Wildcard => Ok(resource.owner.or_else(|| request.principal.account())),
+        ResourceName::Arn(arn) => {
+            let contradicts = |owner| arn.account().is_some_and(|account| account != owner);
+            match resource.owner {
+                // ARN-9: the record decides, and the ARN may not contradict it.
+                Some(owner) if contradicts(owner) => Err(EvaluationFault::OwnerMismatch),
+                None if request.principal.account().is_some() => Err(EvaluationFault::OwnerUnknown),
+                owner => Ok(owner),
+            }
+        }
+    }
+}
+
+/// ARN-8.
+fn crosses_partitions(request: &Request<'_>) -> bool {
+    match (request.principal.arn(), request.resource.name.arn()) {
+        (Some(caller), Some(resource)) => caller.partition() != resource.partition(),
+        _ => false,
+    }
+}
+
+/// ROLE-7 and ROLE-17: fixed refusals that no policy lifts.
+fn is_refused_to_credential(request: &Request<'_>) -> bool {
+    let (prefix, name) = (request.action.prefix(), request.action.name());
+    let is_root = matches!(request.principal, Principal::Root { .. });
+    if is_root && prefix == "sts" && name == "assumerole" {
+        return true;
+    }
+    match (request.principal, request.credential) {
+        (Principal::RoleSession { .. }, _) => {
+            prefix == "sts" && matches!(name, "getsessiontoken" | "getfederationtoken")
+        }
+        (Principal::FederatedUser { .. }, _) => {
+            prefix == "iam" || (prefix == "sts" && name != "getcalleridentity")
+        }
+        (_, Credential::SessionToken { mfa }) => {
+            (prefix == "iam" && !mfa)
+                || (prefix == "sts" && !matches!(name, "assumerole" | "getcalleridentity"))
+        }
+        (_, Credential::Ordinary) => false,
+    }
+}
+
+/// EV-6.
+fn needs_no_permission(request: &Request<'_>) -> bool {
+    let authenticated = !matches!(
+        request.principal,
+        Principal::Anonymous | Principal::IdentityProvider { .. }
+    );
+    authenticated
+        && request.action.prefix() == "sts"
+        && matches!(
+            request.action.name(),
+            "getcalleridentity" | "getsessiontoken"
+        )
+}
+
+/// What the scan of one layer found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Found {
+    /// The strongest kind of a matching Allow.
+    allow: Option<MatchKind>,
+}
+
+/// One decision in the making.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the facts I, B and S of EV-10"
+)]
+struct Judgement<'a, 'r> {
+    layers: Applicable<'a>,
+    request: &'r Request<'r>,
+    caller: Caller<'r>,
+    same_account: bool,
+    denies: SmallVec<[Reason; 2]>,
+    gates: SmallVec<[Reason; 2]>,
+    grants: SmallVec<[StatementRef; 2]>,
+    resource: Option<MatchKind>,
+    identity: bool,
+    boundary: bool,
+    session: bool,
+}
+
+/// The layers that bind this kind of caller (EV-5).
+struct Applicable<'a> {
+    scp: Option<&'a [Level]>,
+    rcp: Option<&'a [Level]>,
+    endpoint: Option<&'a [Arc<Document>]>,
+    resource: Option<&'a Arc<Document>>,
+    identity: Option<&'a [Arc<Document>]>,
+    boundary: Option<&'a [Arc<Document>]>,
+    session: Option<&'a [Arc<Document>]>,
+    acl: bool,
+}
+
+impl<'a> Applicable<'a> {
+    fn of(layers: &Layers<'a>, request: &Request<'_>) -> Self {
+        let service_linked = matches!(
+            request.principal,
+            Principal::RoleSession {
+                service_linked: true,
+                ..
+            }
+        );
+        let (has_scp, has_identity, has_session) = match request.principal {
+            Principal::Anonymous
+            | Principal::Service { .. }
+            | Principal::IdentityProvider { .. } => (false, false, false),
+            Principal::Root { assumed, .. } => (true, false, *assumed),
+            Principal::User { .. }
+            | Principal::RoleSession { .. }
+            | Principal::FederatedUser { .. } => (true, true, true),
+        };
+        // CTX-8: a service that repeats a call does not use the caller's endpoint.
+        let at_endpoint =
+            !request.forwarded && !matches!(request.principal, Principal::Service { .. });
+        Self {
+            scp: layers.scp.filter(|_| has_scp && !service_linked),
+            rcp: layers
+                .rcp
+                .filter(|_| !service_linked && !is_retiring_a_grant(request)),
+            endpoint: layers.endpoint.filter(|_| at_endpoint),
+            resource: layers.resource,
+            identity: has_identity.then_some(layers.identity),
+            boundary: layers.boundary.filter(|_| has_identity && !service_linked),
+            session: layers.session.filter(|_| has_session),
+            acl: layers.acl,
+        }
+    }
+}
+
+/// RCP-3.
+fn is_retiring_a_grant(request: &Request<'_>) -> bool {
+    request.action.folded() == "kms:retiregrant"
+}
+
+impl<'a, 'r> Judgement<'a, 'r> {
+    fn of(layers: &Layers<'a>, request: &'r Request<'r>, owner: Option<AccountId>) -> Self {
+        let layers = Applicable::of(layers, request);
+        let caller = Caller {
+            principal: request.principal,
+            bounded: layers.boundary.is_some(),
+        };
+        let same_account = owner.is_some() && owner == request.principal.account();
+        let mut judgement = Self {
+            layers,
+            request,
+            caller,
+            same_account,
+            denies: SmallVec::new(),
+            gates: SmallVec::new(),
+            grants: SmallVec::new(),
+            resource: None,
+            identity: false,
+            boundary: true,
+            session: true,
+        };
+        judgement.scan_all();
+        judgement
+    }
+
+    /// Reads every statement once. The layers come in the order of RSN-4, so that the reasons are
+    /// sorted as they are found.
+    fn scan_all(&mut self) {
+        if let Some(levels) = self.layers.scp {
+            self.scan_levels(Layer::Scp, levels, false);
+        }
+        if let Some(levels) = self.layers.rcp {
+            self.scan_levels(Layer::Rcp, levels, true);
+        }
+        if let Some(documents) = self.layers.endpoint
+            && self
+                .scan(Layer::Endpoint, None, documents, false)
+                .allow
+                .is_none()
+        {
+            self.gates.push(Reason::Implicit {
+                layer: Layer::Endpoint,
+                level: None,
+            });
+        }
+        if let Some(document) = self.layers.resource {
+            let layer = self.resource_layer();
+            self.resource = self
+                .scan(layer, None, std::slice::from_ref(document), true)
+                .allow;
+        }
+        self.identity = match (self.request.principal, self.layers.identity) {
+            (
+                Principal::FederatedUser {
+                    issuer: FederationIssuer::Root,
+                    ..
+                },
+                _,
+            ) => true,
+            (_, Some(documents)) => self
+                .scan(Layer::Identity, None, documents, true)
+                .allow
+                .is_some(),
+            (_, None) => false,
+        };
+        if let Some(documents) = self.layers.boundary {
+            self.boundary = self
+                .scan(Layer::Boundary, None, documents, false)
+                .allow
+                .is_some();
+        }
+        self.session = match self.layers.session {
+            Some(documents) => self
+                .scan(Layer::Session, None, documents, false)
+                .allow
+                .is_some(),
+            // EV-27: a federated user without session policy has nothing by identity.
+            None => !matches!(self.request.principal, Principal::FederatedUser { .. }),
+        };
+        // RSN-5: among the gates a failing RCP is named before a failing SCP.
+        let order = |reason: &Reason| match reason.layer() {
+            Some(Layer::Rcp) => 0,
+            Some(Layer::Scp) => 1,
+            _ => 2,
+        };
+        self.gates.sort_by_key(order);
+    }
+
+    fn scan_levels(&mut self, layer: Layer, levels: &[Level], implied_allow: bool) {
+        for (index, level) in levels.iter().enumerate() {
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            let found = self.scan(layer, Some(index), &level.documents, false);
+            if found.allow.is_none() && !implied_allow {
+                self.gates.push(Reason::Implicit {
+                    layer,
+                    level: Some(index),
+                });
+            }
+        }
+    }
+
+    /// Reads the statements of one layer; a matching Deny is noted, and the strongest Allow told.
+    fn scan(
+        &mut self,
+        layer: Layer,
+        level: Option<u16>,
+        documents: &[Arc<Document>],
+        granting: bool,
+    ) -> Found {
+        let mut found = Found::default();
+        for (document, compiled) in documents.iter().enumerate() {
+            for (index, statement) in compiled.statements.iter().enumerate() {
+                let Some((kind, truth)) = matches(statement, self.caller, self.request) else {
+                    continue;
+                };
+                let reference = || StatementRef {
+                    layer,
+                    level,
+                    document: u32::try_from(document).unwrap_or(u32::MAX),
+                    statement: u32::try_from(index).unwrap_or(u32::MAX),
+                };
+                match (statement.effect, truth) {
+                    (_, Truth::False) | (Effect::Allow, Truth::Undetermined) => {}
+                    (Effect::Allow, Truth::True) => {
+                        found.allow = found.allow.max(Some(kind));
+                        if granting {
+                            self.grants.push(reference());
+                        }
+                    }
+                    // GEN-3: an uncertain Deny applies.
+                    (Effect::Deny, Truth::True | Truth::Undetermined) => {
+                        self.denies.push(Reason::Explicit {
+                            statement: reference(),
+                            undetermined: truth == Truth::Undetermined,
+                        });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn resource_layer(&self) -> Layer {
+        if self.request.resource.delegation == Delegation::Trust {
+            Layer::Trust
+        } else {
+            Layer::Resource
+        }
+    }
+
+    /// Steps 4 to 9 of EV-10.
+    fn conclude(mut self) -> Decision {
+        let grant = self.grant();
+        if self.denies.is_empty()
+            && self.gates.is_empty()
+            && let Some(grant) = grant
+        {
+            return Decision::Allow(grant);
+        }
+        let mut reasons = std::mem::take(&mut self.denies);
+        reasons.append(&mut self.gates);
+        if grant.is_none() {
+            self.failing(&mut reasons);
+        }
+        if reasons.is_empty() {
+            // A path that fails must name a layer; were there none, nothing may pass.
+            return Decision::fault(EvaluationFault::Internal);
+        }
+        Decision::Deny(reasons)
+    }
+
+    /// Step 9: the grant, if the caller's path holds.
+    fn grant(&self) -> Option<Grant> {
+        let direct = self.resource == Some(MatchKind::Direct);
+        let limited = self.resource == Some(MatchKind::Limited);
+        let any_resource = self.resource.is_some();
+        let limits = self.boundary && self.session;
+        let by_identity = self.identity && limits;
+        let only_resource = Grant {
+            resource: true,
+            ..Grant::default()
+        };
+        let only_acl = Grant {
+            acl: true,
+            ..Grant::default()
+        };
+        let both = Grant {
+            identity: true,
+            resource: any_resource,
+            acl: self.layers.acl && !any_resource,
+            ..Grant::default()
+        };
+        let grant = match self.request.principal {
+            Principal::Anonymous
+            | Principal::Service { .. }
+            | Principal::IdentityProvider { .. } => {
+                if direct {
+                    Some(only_resource)
+                } else {
+                    self.layers.acl.then_some(only_acl)
+                }
+            }
+            Principal::Root { .. } => self.root_grant(direct),
+            Principal::User { .. }
+            | Principal::RoleSession { .. }
+            | Principal::FederatedUser { .. } => match (self.same_account, self.delegation()) {
+                (true, Delegation::Default) => {
+                    if direct || (limited && limits) {
+                        Some(Grant {
+                            identity: by_identity,
+                            ..only_resource
+                        })
+                    } else {
+                        by_identity.then_some(Grant {
+                            resource: false,
+                            acl: false,
+                            ..both
+                        })
+                    }
+                }
+                (true, Delegation::Key) if direct => Some(only_resource),
+                // DEL-4: who is named in a trust policy is still bound by boundary and session.
+                (true, Delegation::Trust) if direct => limits.then_some(only_resource),
+                (true, Delegation::Key | Delegation::Trust) => {
+                    if limited {
+                        limits.then_some(only_resource)
+                    } else {
+                        (any_resource && by_identity).then_some(both)
+                    }
+                }
+                (false, _) => ((any_resource || self.layers.acl) && by_identity).then_some(both),
+            },
+        };
+        grant.map(|grant| self.with_statements(grant))
+    }
+
+    fn root_grant(&self, direct: bool) -> Option<Grant> {
+        let root = Grant {
+            root: true,
+            ..Grant::default()
+        };
+        if !self.session {
+            return None;
+        }
+        match (self.same_account, self.delegation()) {
+            (true, Delegation::Default) => Some(root),
+            (true, Delegation::Key | Delegation::Trust) => direct.then_some(Grant {
+                resource: true,
+                ..Grant::default()
+            }),
+            (false, _) if direct => Some(Grant {
+                resource: true,
+                ..root
+            }),
+            (false, _) => self.layers.acl.then_some(Grant { acl: true, ..root }),
+        }
+    }
+
+    fn delegation(&self) -> Delegation {
+        self.request.resource.delegation
+    }
+
+    /// Keeps the statements of the layers that the grant rests on.
+    fn with_statements(&self, mut grant: Grant) -> Grant {
+        grant.statements = self
+            .grants
+            .iter()
+            .filter(|reference| match reference.layer {
+                Layer::Identity => grant.identity,
+                _ => grant.resource,
+            })
+            .copied()
+            .collect();
+        grant
+    }
+
+    /// RSN-5: every layer that fails on the caller's path.
+    fn failing(&self, reasons: &mut SmallVec<[Reason; 2]>) {
+        let mut fails = |layer: Layer, failed: bool| {
+            if failed {
+                reasons.push(Reason::Implicit { layer, level: None });
+            }
+        };
+        let resource = self.resource_layer();
+        let has_identity_side = self.layers.identity.is_some();
+        if !has_identity_side {
+            let granted = match self.request.principal {
+                Principal::Root { .. } => {
+                    self.same_account && self.delegation() == Delegation::Default
+                }
+                _ => false,
+            };
+            fails(
+                resource,
+                !granted && self.resource != Some(MatchKind::Direct),
+            );
+            fails(Layer::Session, !self.session);
+            return;
+        }
+        let explicit = self.delegation() != Delegation::Default;
+        let consented = self.resource == Some(MatchKind::Limited)
+            || (self.resource == Some(MatchKind::Direct) && self.delegation() == Delegation::Trust);
+        if !(self.same_account && consented) {
+            if !self.same_account {
+                fails(resource, self.resource.is_none() && !self.layers.acl);
+            } else if explicit {
+                fails(resource, self.resource.is_none());
+            }
+            fails(Layer::Identity, !self.identity);
+        }
+        fails(Layer::Boundary, !self.boundary);
+        fails(Layer::Session, !self.session);
+    }
+}
+
+/// Whether a statement is about the request (EV-1), and through which kind of principal entry.
+///
+/// `None` when it certainly is not; the cheapest test comes first.
+fn matches(
+    statement: &Statement,
+    caller: Caller<'_>,
+    request: &Request<'_>,
+) -> Option<(MatchKind, Truth)> {
+    if !statement.action_matches(request.action) {
+        return None;
+    }
+    let kind = caller.matched_by(statement.principal.as_ref())?;
+    let resource = statement.resource_matches(request.resource, request.context);
+    if resource == Truth::False {
+        return None;
+    }
+    Some((
+        kind,
+        resource.and(statement.conditions_hold(request.context)),
+    ))
+}

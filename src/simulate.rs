@@ -1,0 +1,30 @@
+//! Offline decisions: cases that carry everything they need.
+//!
+//! Floor 4. A case is a closed world in JSON: a request and all the policies around it. The same
+//! engine judges it that judges live requests; nothing here reads a bundle, a file or a clock.
+
+mod answer;
+mod case;
+
+pub use answer::Answer;
+pub use case::{Case, InvalidCase};
+
+use crate::policy::json;
+
+/// Judges one line of a cases file and gives back one line, without its end.
+///
+/// The flag tells whether the case could be judged.
+#[must_use]
+pub fn judge_line(line: &str) -> (String, bool) {
+    let node = match json::parse(line) {
+        Ok(node) => node,
+        Err(fault) => {
+            let message = format!("column {}: {}", fault.mark.column, fault.message);
+            return (answer::refusal(None, &message), false);
+        }
+    };
+    match Case::read(&node) {
+        Ok(case) => (case.judge().to_line(), true),
+        Err(InvalidCase { message }) => (answer::refusal(node.member("id"), &message), false),
+    }
+}

@@ -1,0 +1,533 @@
+//! One simulation case: the request and every policy around it.
+
+use crate::engine::{Document, Layers, Level, judge};
+use crate::model::{
+    AccountId, Action, Arn, Context, Credential, Decision, Delegation, EvaluationFault,
+    FederationIssuer, Layer, Principal, Request, Resource, ResourceName, StatementRef, Timestamp,
+};
+use crate::policy::node::{Node, Value};
+use crate::policy::{Findings, Keys, Policy, PolicyKind, Severity};
+use crate::simulate::Answer;
+use std::sync::Arc;
+
+/// A case that is ready to be judged.
+#[derive(Debug)]
+pub struct Case {
+    id: Option<Node>,
+    principal: Principal,
+    // An action or resource that no request may carry is an answer (ACT-7, RES-13), not a fault of
+    // the case.
+    action: Result<Action, EvaluationFault>,
+    resource: Result<ResourceName, EvaluationFault>,
+    owner: Option<AccountId>,
+    context: Context,
+    identity: Vec<Arc<Document>>,
+    boundary: Option<Vec<Arc<Document>>>,
+    session: Option<Vec<Arc<Document>>>,
+    scp: Option<Vec<Level>>,
+    rcp: Option<Vec<Level>>,
+    endpoint: Option<Vec<Arc<Document>>>,
+    resource_policy: Option<Arc<Document>>,
+}
+
+/// Why a case cannot be judged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InvalidCase {
+    /// What is wrong, and where in the case.
+    pub message: String,
+}
+
+fn invalid(message: impl Into<String>) -> InvalidCase {
+    InvalidCase {
+        message: message.into(),
+    }
+}
+
+const MEMBERS: &[&str] = &[
+    "id",
+    "request",
+    "principalRole",
+    "wildcardOnlyAction",
+    "identityPolicies",
+    "permissionsBoundaries",
+    "sessionPolicies",
+    "serviceControlPolicies",
+    "resourceControlPolicies",
+    "endpointPolicies",
+    "resourcePolicy",
+];
+
+const REQUEST_MEMBERS: &[&str] = &[
+    "principal",
+    "principalRole",
+    "action",
+    "resource",
+    "resourceAccount",
+    "context",
+    "time",
+    "wildcardOnlyAction",
+];
+
+impl Case {
+    /// Reads a case.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCase`] when a member is missing, unknown or of the wrong type, or when a policy has
+    /// an error: a case is judged whole or not at all.
+    pub fn read(node: &Node) -> Result<Self, InvalidCase> {
+        known_members(node, "the case", MEMBERS)?;
+        let request = node
+            .member("request")
+            .ok_or_else(|| invalid("`request` is missing"))?;
+        known_members(request, "`request`", REQUEST_MEMBERS)?;
+        let either = |name: &str| request.member(name).or_else(|| node.member(name));
+
+        let role = either("principalRole")
+            .map(|role| text(role, "principalRole"))
+            .transpose()?;
+        let principal = request
+            .member("principal")
+            .ok_or_else(|| invalid("`request.principal` is missing"))
+            .and_then(|node| principal(node, role))?;
+        let action_text = required_text(request, "action")?;
+        let action = Action::parse(action_text).map_err(|_| EvaluationFault::MalformedAction);
+        let wildcard_only = match either("wildcardOnlyAction").map(|node| &node.value) {
+            None | Some(Value::Bool(false)) => false,
+            Some(Value::Bool(true)) => true,
+            Some(_) => return Err(invalid("`wildcardOnlyAction` is true or false")),
+        };
+        let resource = if wildcard_only {
+            Ok(ResourceName::Wildcard)
+        } else {
+            ResourceName::parse(required_text(request, "resource")?)
+                .map_err(|_| EvaluationFault::MalformedResource)
+        };
+        let owner = owner(request, resource.as_ref().ok(), &principal)?;
+        let context = context(request, &principal, owner)?;
+
+        let trust = match (&action, &resource) {
+            (Ok(action), Ok(name)) => Delegation::of(action, name) == Delegation::Trust,
+            _ => false,
+        };
+        let resource_kind = if trust {
+            PolicyKind::Trust
+        } else {
+            PolicyKind::Resource
+        };
+        let resource_policy = match node.member("resourcePolicy") {
+            None => None,
+            Some(policy) if policy.value == Value::Null => None,
+            Some(policy) => Some(document(
+                policy,
+                "resourcePolicy".to_owned(),
+                resource_kind,
+            )?),
+        };
+        let boundary = list(node, "permissionsBoundaries", PolicyKind::Identity)?;
+        let endpoint = list(node, "endpointPolicies", PolicyKind::Endpoint)?;
+        Ok(Self {
+            id: node.member("id").cloned(),
+            principal,
+            action,
+            resource,
+            owner,
+            context,
+            identity: list(node, "identityPolicies", PolicyKind::Identity)?.unwrap_or_default(),
+            // No boundary and an empty list of boundaries are the same fact about an identity.
+            boundary: boundary.filter(|documents| !documents.is_empty()),
+            // A list of session policies is a layer even when it is empty.
+            session: list(node, "sessionPolicies", PolicyKind::Identity)?,
+            scp: levels(node, "serviceControlPolicies", PolicyKind::ServiceControl)?,
+            rcp: levels(node, "resourceControlPolicies", PolicyKind::ResourceControl)?,
+            endpoint: endpoint.filter(|documents| !documents.is_empty()),
+            resource_policy,
+        })
+    }
+
+    /// Judges the case.
+    #[must_use]
+    pub fn judge(&self) -> Answer {
+        let decision = match (&self.action, &self.resource) {
+            (Err(fault), _) | (_, Err(fault)) => Decision::fault(fault.clone()),
+            (Ok(action), Ok(name)) => self.decide(action, name),
+        };
+        Answer::new(self.id.as_ref(), decision, |statement| {
+            self.statement_name(statement)
+        })
+    }
+
+    fn decide(&self, action: &Action, name: &ResourceName) -> Decision {
+        let resource = Resource {
+            name: name.clone(),
+            owner: self.owner,
+            delegation: Delegation::of(action, name),
+        };
+        let request = Request {
+            principal: &self.principal,
+            credential: Credential::Ordinary,
+            forwarded: false,
+            action,
+            resource: &resource,
+            context: &self.context,
+        };
+        judge(&self.layers(), &request)
+    }
+
+    fn layers(&self) -> Layers<'_> {
+        Layers {
+            scp: self.scp.as_deref(),
+            rcp: self.rcp.as_deref(),
+            endpoint: self.endpoint.as_deref(),
+            resource: self.resource_policy.as_ref(),
+            identity: &self.identity,
+            boundary: self.boundary.as_deref(),
+            session: self.session.as_deref(),
+            acl: false,
+            no_permission_needed: false,
+        }
+    }
+
+    /// What a statement is called in an answer: where it stands in the case.
+    fn statement_name(&self, statement: &StatementRef) -> String {
+        let levels = |levels: Option<&[Level]>| -> Option<Arc<str>> {
+            let level = levels?.get(usize::from(statement.level?))?;
+            Some(Arc::clone(
+                &document_at(&level.documents, statement.document)?.name,
+            ))
+        };
+        let flat = |documents: Option<&[Arc<Document>]>| -> Option<Arc<str>> {
+            Some(Arc::clone(
+                &document_at(documents?, statement.document)?.name,
+            ))
+        };
+        let document = match statement.layer {
+            Layer::Scp => levels(self.scp.as_deref()),
+            Layer::Rcp => levels(self.rcp.as_deref()),
+            Layer::Endpoint => flat(self.endpoint.as_deref()),
+            Layer::Resource | Layer::Trust => self
+                .resource_policy
+                .as_ref()
+                .map(|document| Arc::clone(&document.name)),
+            Layer::Identity => flat(Some(&self.identity)),
+            Layer::Boundary => flat(self.boundary.as_deref()),
+            Layer::Session => flat(self.session.as_deref()),
+            Layer::Partition => None,
+        };
+        format!(
+            "{}.Statement[{}]",
+            document.unwrap_or_default(),
+            statement.statement
+        )
+    }
+}
+
+fn document_at(documents: &[Arc<Document>], index: u32) -> Option<&Arc<Document>> {
+    documents.get(usize::try_from(index).ok()?)
+}
+
+fn known_members(node: &Node, what: &str, known: &[&str]) -> Result<(), InvalidCase> {
+    let members = node
+        .members()
+        .ok_or_else(|| invalid(format!("{what} is a JSON object")))?;
+    match members
+        .iter()
+        .find(|member| !known.contains(&member.name.as_str()))
+    {
+        Some(member) => Err(invalid(format!("{what} has no member `{}`", member.name))),
+        None => Ok(()),
+    }
+}
+
+fn text<'n>(node: &'n Node, name: &str) -> Result<&'n str, InvalidCase> {
+    node.text()
+        .ok_or_else(|| invalid(format!("`{name}` is a string, not {}", node.kind())))
+}
+
+fn required_text<'n>(request: &'n Node, name: &str) -> Result<&'n str, InvalidCase> {
+    let node = request
+        .member(name)
+        .ok_or_else(|| invalid(format!("`request.{name}` is missing")))?;
+    text(node, &format!("request.{name}"))
+}
+
+/// The caller, from an ARN, a service name, or `{"type":"Anonymous"}`.
+fn principal(node: &Node, role: Option<&str>) -> Result<Principal, InvalidCase> {
+    if node.members().is_some() {
+        known_members(node, "`request.principal`", &["type"])?;
+        return match node.member("type").and_then(Node::text) {
+            Some("Anonymous") => Ok(Principal::Anonymous),
+            _ => Err(invalid(
+                "`request.principal.type` is `Anonymous`; give other callers as text",
+            )),
+        };
+    }
+    let text = text(node, "request.principal")?;
+    if !text.starts_with("arn:") {
+        return if text.contains('.') && !text.contains([':', '/', ' ']) {
+            Ok(Principal::Service {
+                name: text.to_owned(),
+            })
+        } else {
+            Err(invalid(format!(
+                "`{text}` is neither an ARN nor the name of a service"
+            )))
+        };
+    }
+    principal_of_arn(text, role)
+}
+
+/// The caller that an ARN names. Of a role session it is the role at the root path unless `role`
+/// gives its ARN.
+///
+/// # Errors
+///
+/// [`InvalidCase`] when the ARN names nobody who can call.
+pub(crate) fn principal_of_arn(text: &str, role: Option<&str>) -> Result<Principal, InvalidCase> {
+    let nobody = || invalid(format!("`{text}` is not the ARN of a caller"));
+    let arn = Arn::parse(text).map_err(|_| nobody())?;
+    let account = arn.account().ok_or_else(nobody)?;
+    match (arn.service(), arn.resource().split_once('/')) {
+        ("iam", None) if arn.resource() == "root" => Ok(Principal::Root {
+            arn,
+            account,
+            assumed: false,
+        }),
+        ("iam", Some(("user", name))) if !name.is_empty() => Ok(Principal::User { arn, account }),
+        ("iam", Some(("oidc-provider" | "saml-provider", _))) => {
+            let partition = arn.partition().to_owned();
+            Ok(Principal::IdentityProvider {
+                provider: text.to_owned(),
+                partition,
+            })
+        }
+        ("sts", Some(("assumed-role", rest))) => {
+            let name = rest
+                .split_once('/')
+                .map(|(name, _)| name)
+                .ok_or_else(nobody)?;
+            let role = match role {
+                Some(role) => Arn::parse(role)
+                    .ok()
+                    .filter(|role| role.is_role() && role.name() == name)
+                    .filter(|role| role.account() == Some(account))
+                    .ok_or_else(|| {
+                        invalid(format!(
+                            "`principalRole` `{role}` is not the role of `{text}`"
+                        ))
+                    })?,
+                None => Arn::of_identity(arn.partition(), "iam", account, &format!("role/{name}"))
+                    .map_err(|_| nobody())?,
+            };
+            Ok(Principal::RoleSession {
+                role,
+                session: arn,
+                account,
+                service_linked: false,
+            })
+        }
+        ("sts", Some(("federated-user", _))) => Ok(Principal::FederatedUser {
+            arn,
+            account,
+            issuer: FederationIssuer::Unknown,
+        }),
+        _ => Err(nobody()),
+    }
+}
+
+/// The owner of the resource: as stated, else the account of its ARN, else the caller's, as where
+/// a simulation names none.
+fn owner(
+    request: &Node,
+    resource: Option<&ResourceName>,
+    principal: &Principal,
+) -> Result<Option<AccountId>, InvalidCase> {
+    if let Some(account) = request.member("resourceAccount") {
+        let account = text(account, "request.resourceAccount")?;
+        return AccountId::parse(account)
+            .map(Some)
+            .map_err(|fault| invalid(fault.to_string()));
+    }
+    let of_arn = resource.and_then(ResourceName::arn).and_then(Arn::account);
+    Ok(of_arn.or_else(|| principal.account()))
+}
+
+/// The context as given, with what follows from the principal, the owner and the time filled in.
+fn context(
+    request: &Node,
+    principal: &Principal,
+    owner: Option<AccountId>,
+) -> Result<Context, InvalidCase> {
+    let mut context = Context::new();
+    if let Some(node) = request.member("context") {
+        let members = node
+            .members()
+            .ok_or_else(|| invalid("`request.context` is a JSON object"))?;
+        for member in members {
+            if context.lookup(&member.name.to_ascii_lowercase()).is_some() {
+                return Err(invalid(format!(
+                    "the context key `{}` stands twice",
+                    member.name
+                )));
+            }
+            set_value(&mut context, &member.name, &member.value)?;
+        }
+    }
+    fill_principal(&mut context, principal);
+    if let Some(owner) = owner {
+        context.set_if_absent("aws:ResourceAccount", owner.as_str());
+    }
+    if let Some(time) = request.member("time") {
+        let time = Timestamp::parse(text(time, "request.time")?)
+            .map_err(|fault| invalid(format!("`request.time`: {fault}")))?;
+        let time = Timestamp::from_seconds(time.seconds());
+        context.set_if_absent("aws:CurrentTime", time.to_iso());
+        context.set_if_absent("aws:EpochTime", time.seconds().to_string());
+    }
+    Ok(context)
+}
+
+fn set_value(context: &mut Context, key: &str, node: &Node) -> Result<(), InvalidCase> {
+    let scalar = |node: &Node| -> Result<Box<str>, InvalidCase> {
+        match &node.value {
+            Value::Text(text) | Value::Number(text) => Ok(text.as_str().into()),
+            Value::Bool(value) => Ok(value.to_string().into()),
+            Value::Null | Value::List(_) | Value::Map(_) => Err(invalid(format!(
+                "the context key `{key}` has strings, not {}",
+                node.kind()
+            ))),
+        }
+    };
+    match &node.value {
+        Value::List(items) => {
+            let values: Result<Vec<Box<str>>, InvalidCase> = items.iter().map(scalar).collect();
+            context.set_all(key, values?);
+        }
+        Value::Map(members) => match members.as_slice() {
+            [only] if only.name == "unknown" && only.value.value == Value::Bool(true) => {
+                context.set_unknown(key);
+            }
+            _ => {
+                return Err(invalid(format!(
+                    "the context key `{key}` is a string or a list"
+                )));
+            }
+        },
+        _ => context.set(key, scalar(node)?),
+    }
+    Ok(())
+}
+
+/// The keys that follow from who is calling (KEY-8).
+fn fill_principal(context: &mut Context, principal: &Principal) {
+    if let Some(arn) = principal.policy_arn() {
+        context.set_if_absent("aws:PrincipalArn", arn.as_str());
+    }
+    if let Some(account) = principal.account() {
+        context.set_if_absent("aws:PrincipalAccount", account.as_str());
+    }
+    if let Some(kind) = principal.type_name() {
+        context.set_if_absent("aws:PrincipalType", kind);
+    }
+    let is_service = matches!(principal, Principal::Service { .. });
+    match principal {
+        Principal::Anonymous => {
+            context.set_if_absent("aws:PrincipalAccount", "anonymous");
+            context.set_if_absent("aws:userid", "anonymous");
+            return;
+        }
+        Principal::Service { name } => {
+            context.set_if_absent("aws:PrincipalServiceName", name.as_str());
+        }
+        Principal::Root { account, .. } => {
+            context.set_if_absent("aws:userid", account.as_str());
+        }
+        Principal::User { arn, .. } => context.set_if_absent("aws:username", arn.name()),
+        Principal::FederatedUser { arn, account, .. } => {
+            let name = arn.resource_after("federated-user").unwrap_or_default();
+            context.set_if_absent("aws:userid", format!("{account}:{name}"));
+        }
+        // An unsigned call: the keys of signed requests are absent.
+        Principal::IdentityProvider { .. } => return,
+        Principal::RoleSession { .. } => {}
+    }
+    context.set_if_absent("aws:PrincipalIsAWSService", is_service.to_string());
+}
+
+fn document(node: &Node, name: String, kind: PolicyKind) -> Result<Arc<Document>, InvalidCase> {
+    let mut findings = Findings::new(name.as_str());
+    let policy = Policy::parse(node, kind, &Keys::global(), &mut findings);
+    let fault = findings
+        .into_list()
+        .into_iter()
+        .find(|finding| finding.severity == Severity::Error);
+    match (policy, fault) {
+        (Some(policy), None) => Ok(Arc::new(Document::compile(name, &policy))),
+        (_, Some(fault)) => {
+            let hint = fault
+                .hint
+                .map(|hint| format!(" ({hint})"))
+                .unwrap_or_default();
+            Err(invalid(format!(
+                "{name}: {}: {}{hint}",
+                fault.rule, fault.message
+            )))
+        }
+        (None, None) => Err(invalid(format!("{name}: not a policy document"))),
+    }
+}
+
+fn list(
+    node: &Node,
+    name: &str,
+    kind: PolicyKind,
+) -> Result<Option<Vec<Arc<Document>>>, InvalidCase> {
+    let Some(member) = node
+        .member(name)
+        .filter(|member| member.value != Value::Null)
+    else {
+        return Ok(None);
+    };
+    let items = member
+        .items()
+        .ok_or_else(|| invalid(format!("`{name}` is a list")))?;
+    let documents = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| document(item, format!("{name}[{index}]"), kind));
+    documents.collect::<Result<_, _>>().map(Some)
+}
+
+fn levels(node: &Node, name: &str, kind: PolicyKind) -> Result<Option<Vec<Level>>, InvalidCase> {
+    let Some(member) = node
+        .member(name)
+        .filter(|member| member.value != Value::Null)
+    else {
+        return Ok(None);
+    };
+    let items = member
+        .items()
+        .ok_or_else(|| invalid(format!("`{name}` is a list")))?;
+    let mut levels = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let what = format!("{name}[{index}]");
+        known_members(item, &format!("`{what}`"), &["level", "policies"])?;
+        let id = item
+            .member("level")
+            .ok_or_else(|| invalid(format!("`{what}.level` is missing")))?;
+        let policies = item
+            .member("policies")
+            .and_then(Node::items)
+            .ok_or_else(|| invalid(format!("`{what}.policies` is a list")))?;
+        let documents = policies.iter().enumerate().map(|(position, policy)| {
+            document(policy, format!("{what}.policies[{position}]"), kind)
+        });
+        levels.push(Level {
+            id: text(id, &format!("{what}.level"))?.into(),
+            documents: documents.collect::<Result<_, _>>()?,
+        });
+    }
+    // An organization without levels is no organization.
+    Ok((!levels.is_empty()).then_some(levels))
+}
