@@ -18,6 +18,7 @@
 )]
 
 pub mod engine;
+pub mod loader;
 pub mod model;
 pub mod policy;
 pub mod simulate;

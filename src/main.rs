@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! tmp
+fn main() {
+    for line in std::io::stdin().lines() {
+        let l = line.unwrap();
+        println!("{}", sidegate::simulate::judge_line(&l).0);
+    }
+}

@@ -9,19 +9,24 @@
 //!   incident rules: a malformed policy is a load error).
 //! - Faults are all reported, not the first.
 
+mod bundle;
 pub mod decimal;
 mod diagnostic;
+pub mod directory;
 mod document;
+mod fields;
 mod findings;
 pub mod ip_range;
 pub mod json;
 mod keys;
 pub mod node;
+mod peer;
 mod provider;
 mod service;
 pub mod template;
 pub mod yaml;
 
+pub use bundle::{API_VERSION, Bundle, BundleFile, Refused};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::{
     ActionPattern, Base, Comparison, Condition, ConditionValue, Effect, Element, Policy,
@@ -29,5 +34,6 @@ pub use document::{
 };
 pub use findings::Findings;
 pub use keys::Keys;
+pub use peer::{PeerMapping, PeerMatch};
 pub use provider::{AuthorizedParty, OidcProvider, RoleRule, SigningAlgorithm};
 pub use service::{ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service};

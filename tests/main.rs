@@ -1,3 +1,3 @@
 //! The integration tests, as one binary.
-#[test]
-fn t() {}
+
+mod reload;

@@ -1,8 +1,9 @@
 //! What a case is answered.
 
-use crate::model::{Decision, Grant, Reason, StatementRef};
+use crate::model::{Decision, Grant, Layer, Reason, StatementRef};
 use crate::policy::node::{Node, Value};
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
 
 /// The answer to one case.
 #[derive(Clone, Debug)]
@@ -45,44 +46,68 @@ impl Answer {
     /// The answer as one line of JSON.
     #[must_use]
     pub fn to_line(&self) -> String {
-        let mut answer = Map::new();
-        answer.insert("id".to_owned(), self.id.clone().unwrap_or(Json::Null));
-        let mut put = |name: &str, value: Json| answer.insert(name.to_owned(), value);
-        match &self.decision {
-            Decision::Allow(grant) => {
-                put("decision", json!("Allow"));
-                put("reason", json!("allowed"));
-                put("layer", json!(granting_layer(grant)));
-                put("statements", json!(self.statements));
-            }
-            Decision::Deny(reasons) => {
-                put("decision", json!("Deny"));
-                put(
-                    "reason",
-                    json!(reasons.first().map_or("error", Reason::label)),
-                );
-                if let Some(layer) = reasons.first().and_then(Reason::layer) {
-                    put("layer", json!(layer.label()));
-                }
-                if let Some(Reason::Fault(fault)) = reasons.first() {
-                    put("message", json!(fault.to_string()));
-                }
-                put("statements", json!(self.statements));
-                let mut layers: Vec<&str> = Vec::new();
-                for layer in reasons
-                    .iter()
-                    .filter_map(Reason::layer)
-                    .map(crate::model::Layer::label)
-                {
-                    if !layers.contains(&layer) {
-                        layers.push(layer);
-                    }
-                }
-                put("layers", json!(layers));
-            }
-        }
-        Json::Object(answer).to_string()
+        let line = match &self.decision {
+            Decision::Allow(grant) => Line {
+                id: &self.id,
+                decision: "Allow",
+                reason: "allowed",
+                layer: Some(granting_layer(grant)),
+                message: None,
+                statements: &self.statements,
+                layers: None,
+            },
+            Decision::Deny(reasons) => Line {
+                id: &self.id,
+                decision: "Deny",
+                reason: reasons.first().map_or("error", Reason::label),
+                layer: reasons.first().and_then(Reason::layer).map(Layer::label),
+                message: reasons.iter().find_map(|reason| match reason {
+                    Reason::Fault(fault) => Some(fault.to_string()),
+                    Reason::Explicit { .. } | Reason::Implicit { .. } => None,
+                }),
+                statements: &self.statements,
+                layers: Some(layers_in_the_way(reasons)),
+            },
+        };
+        to_text(&line)
     }
+}
+
+/// An answer in the order in which its members are printed.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a Option<Json>,
+    decision: &'static str,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    statements: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layers: Option<Vec<&'static str>>,
+}
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    id: Option<Json>,
+    error: &'a str,
+}
+
+fn to_text(line: &impl Serialize) -> String {
+    // Strings, lists and nulls always serialise; were it not so, a line must stay a line.
+    serde_json::to_string(line).unwrap_or_else(|_| "{\"error\":\"unprintable\"}".to_owned())
+}
+
+/// Every layer that denies or fails to allow, in the order of the reasons.
+fn layers_in_the_way(reasons: &[Reason]) -> Vec<&'static str> {
+    let mut layers = Vec::new();
+    for label in reasons.iter().filter_map(Reason::layer).map(Layer::label) {
+        if !layers.contains(&label) {
+            layers.push(label);
+        }
+    }
+    layers
 }
 
 /// The first layer that an allow rests on; the root user's right counts as identity.
@@ -96,10 +121,10 @@ pub(crate) fn granting_layer(grant: &Grant) -> &'static str {
 
 /// The line for a case that cannot be judged.
 pub(super) fn refusal(id: Option<&Node>, message: &str) -> String {
-    let mut line = Map::new();
-    line.insert("id".to_owned(), id.map_or(Json::Null, to_json));
-    line.insert("error".to_owned(), json!(message));
-    Json::Object(line).to_string()
+    to_text(&Refusal {
+        id: id.map(to_json),
+        error: message,
+    })
 }
 
 fn to_json(node: &Node) -> Json {

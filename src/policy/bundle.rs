@@ -1,0 +1,326 @@
+//! The bundle: everything that users write, read from the files of one directory.
+
+mod document_source;
+mod export;
+mod identity;
+mod provider;
+mod references;
+mod service;
+
+use crate::model::AccountId;
+use crate::policy::directory::Directory;
+use crate::policy::fields::Fields;
+use crate::policy::findings::Findings;
+use crate::policy::node::{Mark, Member, Node};
+use crate::policy::peer::PeerMapping;
+use crate::policy::{Diagnostic, Keys, OidcProvider, Service, Severity, json, yaml};
+use document_source::DocumentSource;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// The version of the document format.
+pub const API_VERSION: &str = "sidegate.dev/v1alpha1";
+
+/// Everything that a bundle defines.
+#[derive(Clone, Debug, Default)]
+pub struct Bundle {
+    /// Accounts, users, groups, roles and managed policies.
+    pub directory: Directory,
+    /// Registered issuers.
+    pub providers: Vec<OidcProvider>,
+    /// Your services.
+    pub services: Vec<Service>,
+    /// Which client certificates stand for which roles.
+    pub peers: Vec<PeerMapping>,
+    /// How many files were read as parts of it.
+    pub files: usize,
+}
+
+/// One file of a bundle directory.
+#[derive(Clone, Copy, Debug)]
+pub struct BundleFile<'a> {
+    /// The path relative to the bundle, with `/`.
+    pub path: &'a str,
+    /// What it holds.
+    pub bytes: &'a [u8],
+}
+
+/// A bundle that was refused, with every finding.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// All findings, errors and warnings, in the order of files and lines.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Bundle {
+    /// Reads a bundle.
+    ///
+    /// Gives the warnings beside the bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] with all findings when at least one of them is an error: a bundle is taken whole
+    /// or not at all (GEN-4).
+    pub fn parse(files: &[BundleFile<'_>]) -> Result<(Self, Vec<Diagnostic>), Refused> {
+        let mut reader = Reader::default();
+        let by_path: BTreeMap<&str, &[u8]> =
+            files.iter().map(|file| (file.path, file.bytes)).collect();
+        let mut sources: Vec<Source> = Vec::new();
+        for file in files.iter().filter(|file| is_document_file(file.path)) {
+            sources.push(reader.read_file(file));
+        }
+        let included = included_files(&sources);
+        sources.retain(|source| !included.contains(&*source.file));
+        reader.bundle.files = sources.len();
+        // Services and accounts come first: policies are read by the types of condition keys, and
+        // names become ARNs by the partition.
+        reader.declare(&sources);
+        for source in &sources {
+            for node in &source.documents {
+                reader.document(node, &source.file, &by_path);
+            }
+        }
+        reader.finish()
+    }
+}
+
+/// `..`-names and dot files never get here; the tests that live beside policies are no policies.
+fn is_document_file(path: &str) -> bool {
+    let Some((stem, extension)) = path.rsplit_once('.') else {
+        return false;
+    };
+    match extension {
+        "yaml" | "yml" => !stem.ends_with("_test"),
+        "json" => path != "manifest.json",
+        _ => false,
+    }
+}
+
+/// The trees of one file.
+struct Source {
+    file: Arc<str>,
+    documents: Vec<Node>,
+}
+
+/// The files that documents name, and that are therefore no documents of the bundle themselves.
+fn included_files(sources: &[Source]) -> HashSet<String> {
+    let mut included = HashSet::new();
+    for source in sources {
+        let mut pending: Vec<&Node> = source.documents.iter().collect();
+        while let Some(node) = pending.pop() {
+            pending.extend(node.items().unwrap_or_default());
+            for Member { name, value, .. } in node.members().unwrap_or_default() {
+                if matches!(name.as_str(), "documentFile" | "file")
+                    && let Some(path) = value.text()
+                {
+                    included.extend(document_source::resolve(&source.file, path));
+                }
+                pending.push(value);
+            }
+        }
+    }
+    included
+}
+
+#[derive(Default)]
+struct Reader {
+    bundle: Bundle,
+    keys: Keys,
+    partitions: BTreeMap<AccountId, String>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader {
+    fn read_file(&mut self, file: &BundleFile<'_>) -> Source {
+        let name: Arc<str> = file.path.into();
+        let mut findings = Findings::new(Arc::clone(&name));
+        let documents = match std::str::from_utf8(file.bytes) {
+            Err(_) => {
+                findings.error("BND-1", Mark::START, "the file is not UTF-8 text");
+                Vec::new()
+            }
+            Ok(text) => {
+                let parsed = if file.path.rsplit('.').next() == Some("json") {
+                    json::parse(text).map(|node| vec![node])
+                } else {
+                    yaml::parse_all(text)
+                };
+                parsed.unwrap_or_else(|fault| {
+                    findings.syntax(fault);
+                    Vec::new()
+                })
+            }
+        };
+        self.diagnostics.extend(findings.into_list());
+        Source {
+            file: name,
+            documents,
+        }
+    }
+
+    /// What other documents are read by; faults are told when the document itself is read.
+    fn declare(&mut self, sources: &[Source]) {
+        let mut silent = Findings::new("");
+        for node in sources.iter().flat_map(|source| &source.documents) {
+            match node.member("kind").and_then(Node::text) {
+                Some("IamService") => {
+                    for (key, kind) in service::condition_keys(node, &mut silent) {
+                        self.keys.declare(key, kind);
+                    }
+                }
+                Some("IamAccount") => {
+                    let spec = node.member("spec");
+                    let text = |name| spec.and_then(|spec| spec.member(name)).and_then(Node::text);
+                    let id = text("id").and_then(|id| AccountId::parse(id).ok());
+                    if let (Some(id), Some(partition)) = (id, text("partition")) {
+                        self.partitions.insert(id, partition.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn document(&mut self, node: &Node, file: &Arc<str>, files: &BTreeMap<&str, &[u8]>) {
+        let mut findings = Findings::new(Arc::clone(file));
+        if export::is_export(node) {
+            export::read(node, &mut self.bundle.directory, &self.keys, &mut findings);
+        } else if let Some((kind, name, spec)) = envelope(node, &mut findings) {
+            let documents = DocumentSource {
+                file,
+                files,
+                keys: &self.keys,
+                partitions: &self.partitions,
+            };
+            read_spec(&mut self.bundle, kind, name, spec, documents, &mut findings);
+        }
+        self.diagnostics.extend(findings.into_list());
+    }
+
+    fn finish(mut self) -> Result<(Bundle, Vec<Diagnostic>), Refused> {
+        references::check(&self.bundle, &mut self.diagnostics);
+        // Stable: findings of one place keep their order.
+        self.diagnostics.sort_by(|a, b| a.place.cmp(&b.place));
+        if self
+            .diagnostics
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+        {
+            return Err(Refused {
+                diagnostics: self.diagnostics,
+            });
+        }
+        Ok((self.bundle, self.diagnostics))
+    }
+}
+
+const KINDS: &[&str] = &[
+    "IamAccount",
+    "IamUser",
+    "IamGroup",
+    "IamRole",
+    "IamPolicy",
+    "IamOidcProvider",
+    "IamService",
+];
+
+/// The kind, name and specification of a document in the Kubernetes manner.
+fn envelope<'n>(node: &'n Node, findings: &mut Findings) -> Option<(&'n str, &'n str, &'n Node)> {
+    if node.member("Statement").is_some() && node.member("kind").is_none() {
+        let hint = "name it in the `documentFile` of an `IamPolicy`";
+        let message = "a bare policy document is attached to nobody";
+        findings.error_with_hint("BND-2", node.mark, message, hint);
+        return None;
+    }
+    let mut fields = Fields::of(node, "a bundle document", findings)?;
+    let version = fields.required_text("apiVersion", findings);
+    if let Some((version, mark)) = version
+        && version != API_VERSION
+    {
+        let message = format!("the apiVersion `{version}` is not known");
+        findings.error_with_hint("BND-2", mark, message, format!("write `{API_VERSION}`"));
+    }
+    let kind = fields.required_text("kind", findings);
+    if let Some((kind, mark)) = kind
+        && !KINDS.contains(&kind)
+    {
+        let message = format!("the kind `{kind}` is not known");
+        let hint = format!("known are {}", KINDS.join(", "));
+        findings.error_with_hint("BND-2", mark, message, hint);
+        return None;
+    }
+    let name = fields
+        .require("metadata", findings)
+        .and_then(|node| metadata(node, findings));
+    let spec = fields.require("spec", findings);
+    // What a cluster adds to a stored object says nothing about policy.
+    fields.take("status");
+    fields.finish(findings);
+    Some((kind?.0, name?, spec?))
+}
+
+fn metadata<'n>(node: &'n Node, findings: &mut Findings) -> Option<&'n str> {
+    let mut fields = Fields::of(node, "`metadata`", findings)?;
+    let name = fields.required_text("name", findings).map(|(name, _)| name);
+    for ignored in [
+        "namespace",
+        "labels",
+        "annotations",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "managedFields",
+        "ownerReferences",
+        "finalizers",
+    ] {
+        fields.take(ignored);
+    }
+    fields.finish(findings);
+    name
+}
+
+fn read_spec(
+    bundle: &mut Bundle,
+    kind: &str,
+    name: &str,
+    spec: &Node,
+    documents: DocumentSource<'_>,
+    findings: &mut Findings,
+) {
+    let directory = &mut bundle.directory;
+    match kind {
+        "IamAccount" => {
+            if let Some((account, peers)) = identity::account(name, spec, findings) {
+                directory.accounts.push(account);
+                bundle.peers.extend(peers);
+            }
+        }
+        "IamUser" => directory
+            .users
+            .extend(identity::user(name, spec, documents, findings)),
+        "IamGroup" => directory
+            .groups
+            .extend(identity::group(name, spec, documents, findings)),
+        "IamRole" => directory
+            .roles
+            .extend(identity::role(name, spec, documents, findings)),
+        "IamPolicy" => {
+            directory
+                .policies
+                .extend(identity::managed_policy(name, spec, documents, findings));
+        }
+        "IamOidcProvider" => {
+            bundle
+                .providers
+                .extend(provider::read(name, spec, documents, findings));
+        }
+        "IamService" => bundle.services.extend(service::read(name, spec, findings)),
+        // INVARIANT: `envelope` admits the kinds above and no other.
+        _ => findings.error(
+            "BND-2",
+            spec.mark,
+            format!("the kind `{kind}` is not known"),
+        ),
+    }
+}

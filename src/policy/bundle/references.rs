@@ -1,0 +1,155 @@
+//! Names that stand twice, and references that lead nowhere.
+
+use crate::policy::bundle::Bundle;
+use crate::policy::directory::{Directory, DirectoryIndex, Identity};
+use crate::policy::{Diagnostic, Place};
+use std::collections::HashMap;
+
+/// Checks what no single document can know.
+pub(super) fn check(bundle: &Bundle, diagnostics: &mut Vec<Diagnostic>) {
+    let directory = &bundle.directory;
+    unique_names(bundle, diagnostics);
+    let index = directory.index();
+    for user in &directory.users {
+        policies(&user.identity, &index, diagnostics);
+        for group in &user.groups {
+            if index.group(user.identity.account, &group.text).is_none() {
+                let message = format!("there is no group `{}` in the account", group.text);
+                diagnostics.push(
+                    Diagnostic::warning("BND-7", group.place.clone(), message)
+                        .hint("the membership grants nothing until the group exists"),
+                );
+            }
+        }
+    }
+    for group in &directory.groups {
+        policies(&group.identity, &index, diagnostics);
+    }
+    for role in &directory.roles {
+        policies(&role.identity, &index, diagnostics);
+    }
+    roles(bundle, &index, diagnostics);
+}
+
+fn policies(identity: &Identity, index: &DirectoryIndex<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for reference in &identity.attached {
+        if index.policy(identity.account, &reference.text).is_none() {
+            let message = format!("there is no managed policy `{}`", reference.text);
+            diagnostics.push(
+                Diagnostic::warning("BND-7", reference.place.clone(), message)
+                    .hint("the attachment grants nothing until the policy exists"),
+            );
+        }
+    }
+    if let Some(boundary) = &identity.boundary
+        && index.policy(identity.account, &boundary.text).is_none()
+    {
+        let message = format!(
+            "there is no managed policy `{}` for the boundary",
+            boundary.text
+        );
+        diagnostics.push(
+            Diagnostic::warning("BND-7", boundary.place.clone(), message)
+                .hint("until the policy exists the boundary denies everything"),
+        );
+    }
+}
+
+/// The roles that providers and peers give.
+fn roles(bundle: &Bundle, index: &DirectoryIndex<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let mut check = |account, role: &str, place: &Place| {
+        if index.role(account, role).is_none() {
+            let message = format!("there is no role `{role}`");
+            diagnostics.push(
+                Diagnostic::warning("BND-7", place.clone(), message)
+                    .hint("callers that would get it are refused until it exists"),
+            );
+        }
+    };
+    for provider in &bundle.providers {
+        let rules = provider.roles.iter().map(|rule| &rule.role);
+        let named = rules
+            .chain(&provider.allowed_roles)
+            .chain(&provider.default_role);
+        for role in named {
+            check(provider.account, role, &provider.place);
+        }
+    }
+    for peer in &bundle.peers {
+        check(peer.account, &peer.role, &peer.place);
+    }
+}
+
+fn unique_names(bundle: &Bundle, diagnostics: &mut Vec<Diagnostic>) {
+    let Directory {
+        accounts,
+        users,
+        groups,
+        roles,
+        policies,
+    } = &bundle.directory;
+    let mut seen = Seen {
+        places: HashMap::new(),
+        diagnostics,
+    };
+    for account in accounts {
+        seen.add("account", account.id.to_string(), &account.place);
+    }
+    for (kind, identity) in users
+        .iter()
+        .map(|user| ("user", &user.identity))
+        .chain(groups.iter().map(|group| ("group", &group.identity)))
+        .chain(roles.iter().map(|role| ("role", &role.identity)))
+    {
+        // LIM-4: names are unique in an account ignoring case.
+        let name = format!(
+            "{}/{}",
+            identity.account,
+            identity.name.to_ascii_lowercase()
+        );
+        seen.add(kind, name, &identity.place);
+    }
+    for policy in policies {
+        let owner = policy
+            .account
+            .map_or_else(|| "aws".to_owned(), |id| id.to_string());
+        let name = format!("{owner}/{}", policy.name.to_ascii_lowercase());
+        seen.add("managed policy", name, &policy.place);
+    }
+    for provider in &bundle.providers {
+        seen.add("issuer", provider.issuer.clone(), &provider.place);
+    }
+    for service in &bundle.services {
+        seen.add("service", service.name.clone(), &service.place);
+    }
+    for key in users
+        .iter()
+        .flat_map(|user| user.access_keys.iter().map(move |key| (user, key)))
+    {
+        seen.add("access key", key.1.id.clone(), &key.0.identity.place);
+    }
+}
+
+struct Seen<'d> {
+    places: HashMap<(&'static str, String), Place>,
+    diagnostics: &'d mut Vec<Diagnostic>,
+}
+
+impl Seen<'_> {
+    fn add(&mut self, kind: &'static str, name: String, place: &Place) {
+        match self.places.entry((kind, name)) {
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(place.clone());
+            }
+            std::collections::hash_map::Entry::Occupied(entry) => {
+                let message = format!(
+                    "the {kind} `{}` is defined at {} already",
+                    entry.key().1,
+                    entry.get()
+                );
+                self.diagnostics
+                    .push(Diagnostic::error("BND-6", place.clone(), message));
+            }
+        }
+    }
+}

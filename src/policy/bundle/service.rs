@@ -1,0 +1,225 @@
+//! `IamService`.
+
+use crate::model::{Action, ContextKey};
+use crate::policy::fields::{Fields, string};
+use crate::policy::findings::Findings;
+use crate::policy::node::{Mark, Member, Node};
+use crate::policy::{ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service};
+use std::collections::BTreeMap;
+
+const KEY_TYPES: &[&str] = &["string", "arn", "numeric", "date", "bool", "ip", "binary"];
+
+pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<Service> {
+    let mut fields = Fields::of(spec, "`spec` of an IamService", findings)?;
+    let prefix = fields
+        .required_text("prefix", findings)
+        .and_then(|p| prefix(p, findings));
+    let account = match fields.take("account") {
+        Some(_) => fields.account("account", findings),
+        None => None,
+    };
+    let partition = fields
+        .text("partition", findings)
+        .map_or("aws", |(text, _)| text);
+    let region = fields
+        .text("region", findings)
+        .map(|(text, _)| text.to_owned());
+    let hosts = hosts(&mut fields, findings);
+    let paths = match fields.text("paths", findings) {
+        None | Some(("strict", _)) => PathMode::Strict,
+        Some(("normalise", _)) => PathMode::Normalise,
+        Some(("raw", _)) => PathMode::Raw,
+        Some((_, mark)) => {
+            findings.error("BND-5", mark, "`paths` is `strict`, `normalise` or `raw`");
+            PathMode::Strict
+        }
+    };
+    let resources = fields.mapping("resources", findings);
+    let resources: BTreeMap<String, ResourceType> = resources
+        .iter()
+        .filter_map(|member| resource_type(member, findings))
+        .collect();
+    for resource in resources.values() {
+        if let PolicyOwner::Parent(parent) = &resource.policy
+            && !resources.contains_key(parent)
+        {
+            let message = format!("there is no resource type `{parent}`");
+            findings.error_with_hint(
+                "BND-7",
+                spec.mark,
+                message,
+                "`policy` is `own`, `none` or a type",
+            );
+        }
+    }
+    fields.take("conditionKeys");
+    let condition_keys = condition_keys_of(spec, findings).into_iter().collect();
+    let prefix_text = prefix.clone().unwrap_or_default();
+    let actions = fields.texts("actions", findings);
+    let actions: Vec<Action> = actions
+        .into_iter()
+        .filter_map(|(text, mark)| {
+            let full = if text.contains(':') {
+                text.to_owned()
+            } else {
+                format!("{prefix_text}:{text}")
+            };
+            action(&full, &prefix_text, mark, findings)
+        })
+        .collect();
+    let routes = fields.list("routes", findings);
+    let routes: Vec<Route> = routes
+        .iter()
+        .filter_map(|node| route(node, &prefix_text, findings))
+        .collect();
+    fields.finish(findings);
+    Some(Service {
+        place: findings.place(spec.mark),
+        name: name.to_owned(),
+        prefix: prefix?,
+        account,
+        partition: partition.to_owned(),
+        region,
+        hosts,
+        paths,
+        resources,
+        actions,
+        condition_keys,
+        routes,
+    })
+}
+
+fn prefix((text, mark): (&str, Mark), findings: &mut Findings) -> Option<String> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if !text.is_empty() && text.bytes().all(fits) {
+        return Some(text.to_owned());
+    }
+    let message = format!("`{text}` is not a service prefix");
+    findings.error_with_hint("BND-5", mark, message, "lower-case letters, digits and `-`");
+    None
+}
+
+fn hosts(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<String> {
+    let hosts = fields.texts("hosts", findings);
+    hosts
+        .into_iter()
+        .map(|(text, _)| text.to_ascii_lowercase())
+        .collect()
+}
+
+fn resource_type(member: &Member, findings: &mut Findings) -> Option<(String, ResourceType)> {
+    let mut fields = Fields::of(&member.value, "a resource type", findings)?;
+    let arn = fields.required_text("arn", findings);
+    let policy = match fields.text("policy", findings) {
+        None | Some(("none", _)) => PolicyOwner::None,
+        Some(("own", _)) => PolicyOwner::Own,
+        Some((parent, _)) => PolicyOwner::Parent(parent.to_owned()),
+    };
+    fields.finish(findings);
+    Some((
+        member.name.clone(),
+        ResourceType {
+            arn: arn?.0.to_owned(),
+            policy,
+        },
+    ))
+}
+
+/// The condition keys of a whole document, for reading policies by them.
+pub(super) fn condition_keys(
+    document: &Node,
+    findings: &mut Findings,
+) -> Vec<(ContextKey, ConditionKeyType)> {
+    document
+        .member("spec")
+        .map(|spec| condition_keys_of(spec, findings))
+        .unwrap_or_default()
+}
+
+fn condition_keys_of(spec: &Node, findings: &mut Findings) -> Vec<(ContextKey, ConditionKeyType)> {
+    let prefix = spec
+        .member("prefix")
+        .and_then(Node::text)
+        .unwrap_or_default();
+    let members = spec
+        .member("conditionKeys")
+        .and_then(Node::members)
+        .unwrap_or_default();
+    let mut keys = Vec::new();
+    for Member { name, mark, value } in members {
+        if name
+            .split_once(':')
+            .is_none_or(|(before, key)| before != prefix || key.is_empty())
+        {
+            let message = format!("the condition key `{name}` has not the prefix of its service");
+            findings.error_with_hint("KEY-3", *mark, message, format!("write `{prefix}:Name`"));
+        }
+        let Some(mut fields) = Fields::of(value, "a condition key", findings) else {
+            continue;
+        };
+        let kind = fields.required_text("type", findings);
+        let multiple = fields.flag("multiple", findings);
+        fields.finish(findings);
+        let Some((kind, mark)) = kind else { continue };
+        if let Some(known) = KEY_TYPES
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(kind))
+        {
+            keys.push((
+                ContextKey::new(name),
+                ConditionKeyType {
+                    name: known,
+                    multiple,
+                },
+            ));
+            continue;
+        }
+        let message = format!("`{kind}` is not a type of condition keys");
+        let hint = "`String`, `ARN`, `Numeric`, `Date`, `Bool`, `IP` or `Binary`";
+        findings.error_with_hint("KEY-3", mark, message, hint);
+    }
+    keys
+}
+
+fn route(node: &Node, prefix: &str, findings: &mut Findings) -> Option<Route> {
+    let mut fields = Fields::of(node, "a route", findings)?;
+    let matcher = fields.required_text("match", findings);
+    let hosts = hosts(&mut fields, findings);
+    let action_text = fields.required_text("action", findings);
+    let resource = fields
+        .text("resource", findings)
+        .map(|(text, _)| text.to_owned());
+    let context = fields.mapping("context", findings);
+    let context: Vec<(String, String)> = context
+        .iter()
+        .filter_map(|member| {
+            let (text, _) = string(&member.value, &member.name, findings)?;
+            Some((member.name.clone(), text.to_owned()))
+        })
+        .collect();
+    fields.finish(findings);
+    let (text, mark) = action_text?;
+    Some(Route {
+        place: findings.place(node.mark),
+        matcher: matcher?.0.to_owned(),
+        hosts,
+        action: action(text, prefix, mark, findings)?,
+        resource,
+        context,
+    })
+}
+
+fn action(text: &str, prefix: &str, mark: Mark, findings: &mut Findings) -> Option<Action> {
+    match Action::parse(text) {
+        Ok(action) if action.prefix() == prefix => Some(action),
+        Ok(_) => {
+            let message = format!("the action `{text}` has not the prefix of its service");
+            findings.error_with_hint("ACT-7", mark, message, format!("write `{prefix}:Name`"));
+            None
+        }
+        Err(fault) => {
+            findings.error("ACT-7", mark, fault.to_string());
+            None
+        }
+    }
+}
