@@ -17,8 +17,10 @@
     )
 )]
 
+pub mod authn;
 pub mod engine;
 pub mod loader;
+pub mod mapping;
 pub mod model;
 pub mod policy;
 pub mod simulate;

@@ -1,0 +1,36 @@
+//! Who is calling: what was presented, and whom it proves.
+//!
+//! Floor 2. Reads [`model`](crate::model) and [`policy`](crate::policy). Pure: keys arrive as text
+//! in a bundle and the time as an argument, and nothing named inside a token is ever fetched
+//! (OID-01).
+//!
+//! [`presented`] says which method of authentication a call uses, [`Verifier`] judges the tokens of
+//! registered issuers, and [`PeerTable`] says which role a client certificate stands for.
+//!
+//! # Invariants
+//!
+//! - What was presented and fails is a refusal: it is never taken for absent, nor retried by another
+//!   method (SIG-03).
+//! - A key verifies with the algorithms that its type fits and that the operator listed; a token
+//!   chooses among those and can add none (JWT-02).
+//! - A member or claim of the wrong JSON type is a refusal, never absent (JWT-04).
+//! - No input makes anything in here panic.
+
+mod base64url;
+mod claim_path;
+mod credential;
+mod json;
+mod jwks;
+mod jwt;
+mod peer;
+mod session_name;
+mod spiffe;
+#[cfg(test)]
+mod test_keys;
+
+pub use credential::{Bearer, CredentialError, Presented, presented};
+pub use json::JsonError;
+pub use jwks::{KeyFault, KeySet, KeySetError, SignatureFault};
+pub use jwt::{JwtError, Part, TagFault, Verifier, WebIdentity};
+pub use peer::{PeerIdentity, PeerTable};
+pub use spiffe::PeerError;

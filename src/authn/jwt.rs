@@ -1,0 +1,103 @@
+//! Web identities: tokens of registered issuers, verified and turned into who they stand for.
+
+mod claims;
+mod compact;
+mod error;
+mod identity;
+mod issuer;
+mod tags;
+
+pub use error::{JwtError, Part};
+pub use identity::WebIdentity;
+pub use tags::TagFault;
+
+use crate::model::Timestamp;
+use crate::policy::{Diagnostic, OidcProvider};
+use claims::Registered;
+use compact::Compact;
+use issuer::Issuer;
+use std::collections::BTreeMap;
+
+/// Judges the tokens of all registered issuers (OID-01).
+///
+/// Immutable once compiled. It neither fetches keys nor follows anything that a token names: `jku`,
+/// `x5u`, `jwk` and `x5c` are not read at all.
+#[derive(Clone, Debug, Default)]
+pub struct Verifier {
+    issuers: BTreeMap<String, Issuer>,
+}
+
+impl Verifier {
+    /// The most characters of a token (JWT-01).
+    pub const MAX_CHARS: usize = 20_000;
+
+    /// Makes the providers of a bundle ready.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with any of them: a key set that is refused (OID-02, JWT-02,
+    /// JWT-03), no audience (JWT-06: an audience that is not checked has let somebody in), no
+    /// algorithm (JWT-02), an issuer that is no plain `https` address (OID-01), limits of time that
+    /// are out of bounds (JWT-05), a claim map that is ambiguous (CLM-02), a role mapping that cannot
+    /// work (BRR-04), or an issuer that is registered twice (OID-01).
+    pub fn compile(providers: &[OidcProvider]) -> Result<Self, Vec<Diagnostic>> {
+        let mut faults = Vec::new();
+        let mut issuers: BTreeMap<String, Issuer> = BTreeMap::new();
+        for provider in providers {
+            // A token names its issuer and nothing else, so two registrations leave open which
+            // audiences, keys and roles hold.
+            if providers
+                .iter()
+                .take_while(|earlier| !std::ptr::eq(*earlier, provider))
+                .any(|earlier| earlier.issuer == provider.issuer)
+            {
+                faults.push(Diagnostic::error(
+                    "OID-01",
+                    provider.place.clone(),
+                    format!("the issuer `{}` is registered twice", provider.issuer),
+                ));
+            }
+            if let Some(issuer) = Issuer::compile(provider, &mut faults) {
+                issuers.insert(provider.issuer.clone(), issuer);
+            }
+        }
+        if faults.is_empty() {
+            Ok(Self { issuers })
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Whether no issuer is registered, so that every token is refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.issuers.is_empty()
+    }
+
+    /// Verifies `token` at the instant `now` and tells whom it stands for: form, then issuer, then
+    /// signature, then claims (JWT-08). Nothing of a token is believed before its signature.
+    ///
+    /// # Errors
+    ///
+    /// The first [`JwtError`] in that order. Of the claims, types come before times, times before
+    /// audiences, and those before role, session name and tags.
+    ///
+    /// # Source
+    ///
+    /// RFC 7515, RFC 7519, RFC 8725 (best current practices).
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<WebIdentity, JwtError> {
+        let token = Compact::read(token)?;
+        let named = claims::issuer(&token.claims)?;
+        let issuer = self
+            .issuers
+            .get(named)
+            .ok_or_else(|| JwtError::unknown_issuer(named))?;
+        issuer.authenticate(&token)?;
+        let registered = Registered::read(&token.claims)?;
+        registered.check(issuer.provider(), now)?;
+        issuer.identity(&token.claims, registered)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! A service as the table keeps it, and its resource types ready for its routes.
+
+use super::host::Host;
+use super::rule;
+use super::template::{ArnTemplate, BoundTemplate, TemplateFault, is_component};
+use crate::model::AccountId;
+use crate::policy::{Diagnostic, Place, PolicyOwner, Service};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is known of the service that a call is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedService {
+    /// The name of its document.
+    pub name: Box<str>,
+    /// The prefix of its actions, in lower case.
+    pub prefix: Box<str>,
+    /// The account that owns its resources, where it has one.
+    pub account: Option<AccountId>,
+    /// The partition of its ARNs.
+    pub partition: Box<str>,
+    /// The region of its ARNs and of `aws:RequestedRegion`, where it has one.
+    pub region: Option<Box<str>>,
+}
+
+/// A service's definition while its routes are compiled.
+#[derive(Debug)]
+pub(super) struct Definition<'s> {
+    pub(super) service: &'s Service,
+    pub(super) facts: Arc<MappedService>,
+    /// `None` is any host.
+    pub(super) hosts: Option<BTreeSet<Box<str>>>,
+    /// Types whose template is at fault are left out, and told already.
+    types: BTreeMap<&'s str, ArnTemplate>,
+}
+
+/// A resource that a route names, bound to the route's captures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BoundResource {
+    /// The type, unless the route gives a template of its own.
+    pub(super) kind: Option<Box<str>>,
+    pub(super) template: BoundTemplate,
+    pub(super) policy: BoundPolicy,
+}
+
+/// Whose resource policy speaks, bound to the route's captures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum BoundPolicy {
+    Nobody,
+    Own,
+    Parent(BoundTemplate),
+}
+
+/// Why a route cannot name its resource.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ResourceTypeFault {
+    #[error("`{0}` is neither a resource type of the service nor an ARN template")]
+    Unknown(String),
+    #[error(transparent)]
+    Template(#[from] TemplateFault),
+    /// Told already where the type is defined.
+    #[error("the resource type is at fault")]
+    Told,
+}
+
+impl<'s> Definition<'s> {
+    /// Checks what holds for the whole service, and tells every fault of it.
+    pub(super) fn read(service: &'s Service, faults: &mut Vec<Diagnostic>) -> Self {
+        check_facts(service, faults);
+        Self {
+            service,
+            facts: Arc::new(MappedService {
+                name: service.name.as_str().into(),
+                prefix: service.prefix.to_ascii_lowercase().into(),
+                account: service.account,
+                partition: service.partition.as_str().into(),
+                region: service.region.as_deref().map(Box::from),
+            }),
+            hosts: read_hosts(&service.hosts, &service.place, faults),
+            types: read_types(service, faults),
+        }
+    }
+
+    /// The resource that `text` names, an ARN template or a type, for a route with these captures.
+    pub(super) fn resource(
+        &self,
+        text: &str,
+        captures: &[&str],
+    ) -> Result<BoundResource, ResourceTypeFault> {
+        let Some(definition) = self.service.resources.get(text) else {
+            if !text.starts_with("arn:") {
+                return Err(ResourceTypeFault::Unknown(text.to_owned()));
+            }
+            return Ok(BoundResource {
+                kind: None,
+                template: ArnTemplate::parse(text, self.service)?.bind(captures)?,
+                // A resource policy for exactly this ARN must not be passed over.
+                policy: BoundPolicy::Own,
+            });
+        };
+        let template = |kind: &str| self.types.get(kind).ok_or(ResourceTypeFault::Told);
+        let policy = match &definition.policy {
+            PolicyOwner::None => BoundPolicy::Nobody,
+            PolicyOwner::Own => BoundPolicy::Own,
+            PolicyOwner::Parent(parent) => BoundPolicy::Parent(template(parent)?.bind(captures)?),
+        };
+        Ok(BoundResource {
+            kind: Some(text.into()),
+            template: template(text)?.bind(captures)?,
+            policy,
+        })
+    }
+
+    /// The resource types, for a hint.
+    pub(super) fn type_names(&self) -> String {
+        let names: Vec<&str> = self.service.resources.keys().map(String::as_str).collect();
+        names.join("`, `")
+    }
+}
+
+/// Reads a list of hosts; `None` when it is empty, which is any host.
+pub(super) fn read_hosts(
+    written: &[String],
+    place: &Place,
+    faults: &mut Vec<Diagnostic>,
+) -> Option<BTreeSet<Box<str>>> {
+    let mut hosts = BTreeSet::new();
+    for text in written {
+        match Host::read(text) {
+            Ok(host) if host.as_str() == text => {
+                hosts.insert(Box::from(host.as_str()));
+            }
+            Ok(host) => faults.push(
+                Diagnostic::error(
+                    rule::HOST,
+                    place.clone(),
+                    format!("the host `{text}` is not in canonical form"),
+                )
+                .hint(format!("write `{host}`: calls match on any port")),
+            ),
+            Err(fault) => faults.push(
+                Diagnostic::error(
+                    rule::HOST,
+                    place.clone(),
+                    format!("`{text}` is not a host: {fault}"),
+                )
+                .hint("a host name or address in lower case, without port or wildcard"),
+            ),
+        }
+    }
+    (!written.is_empty()).then_some(hosts)
+}
+
+fn check_facts(service: &Service, faults: &mut Vec<Diagnostic>) {
+    let mut tell = |what: &str, text: &str| {
+        faults.push(
+            Diagnostic::error(
+                rule::SERVICE,
+                service.place.clone(),
+                format!("`{text}` cannot be the {what} of an ARN"),
+            )
+            .hint("lower-case letters, digits and `-`"),
+        );
+    };
+    if service.partition.is_empty() || !is_component(&service.partition) {
+        tell("partition", &service.partition);
+    }
+    if let Some(region) = &service.region
+        && !is_component(region)
+    {
+        tell("region", region);
+    }
+}
+
+fn read_types<'s>(
+    service: &'s Service,
+    faults: &mut Vec<Diagnostic>,
+) -> BTreeMap<&'s str, ArnTemplate> {
+    let mut types = BTreeMap::new();
+    for (name, definition) in &service.resources {
+        match ArnTemplate::parse(&definition.arn, service) {
+            Ok(template) => {
+                types.insert(name.as_str(), template);
+            }
+            Err(fault) => faults.push(
+                Diagnostic::error(
+                    fault.rule(),
+                    service.place.clone(),
+                    format!("resource type `{name}`: {fault}"),
+                )
+                .hint(fault.hint()),
+            ),
+        }
+        if let Some(message) = check_parent(service, &definition.policy) {
+            faults.push(Diagnostic::error(
+                rule::RESOURCE_TYPE,
+                service.place.clone(),
+                format!("resource type `{name}`: {message}"),
+            ));
+        }
+    }
+    types
+}
+
+/// What is wrong with the parent that a resource type names, if anything is.
+fn check_parent(service: &Service, policy: &PolicyOwner) -> Option<String> {
+    let PolicyOwner::Parent(parent) = policy else {
+        return None;
+    };
+    match service.resources.get(parent).map(|kind| &kind.policy) {
+        Some(PolicyOwner::Own) => None,
+        Some(PolicyOwner::None | PolicyOwner::Parent(_)) => Some(format!(
+            "its parent `{parent}` has no resource policies of its own"
+        )),
+        None => Some(format!(
+            "its parent `{parent}` is not a resource type of the service"
+        )),
+    }
+}

@@ -1,0 +1,324 @@
+//! ARN templates: `arn:${Partition}:orders:${Region}:${Account}:order/${OrderId}`.
+
+use super::error::ResourceFault;
+use super::matcher::is_variable;
+use super::rule;
+use crate::model::{AccountId, Arn};
+use crate::policy::Service;
+use std::borrow::Cow;
+
+/// A template as written, with the service's own variables filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ArnTemplate {
+    owner: AccountId,
+    parts: Vec<Part>,
+}
+
+/// A template whose variables are all captures of one route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BoundTemplate {
+    owner: AccountId,
+    parts: Vec<BoundPart>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Variable(Box<str>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum BoundPart {
+    Text(Box<str>),
+    Value {
+        capture: usize,
+        /// The characters that the value must not hold: those that end it in the ARN.
+        barred: Box<str>,
+    },
+}
+
+/// Why a template cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TemplateFault {
+    #[error(
+        "`{0}` is not an ARN template: `arn:partition:service:region:account:resource` is needed"
+    )]
+    Shape(String),
+    #[error("`{text}` cannot be the {name} of an ARN")]
+    Component { name: &'static str, text: String },
+    #[error("`{0}` is not a variable: `${{Name}}` is needed")]
+    Placeholder(String),
+    #[error("`{text}` holds a variable that cannot stand as the {name} of an ARN")]
+    Misplaced { name: &'static str, text: String },
+    #[error("nothing fills the variable `${{{0}}}`")]
+    Unfilled(Box<str>),
+    #[error("the variables `${{{0}}}` and `${{{1}}}` run together")]
+    RunTogether(Box<str>, Box<str>),
+    #[error("no account owns the resource")]
+    NoOwner,
+    #[error("the template has more than {limit} bytes", limit = Arn::LIMIT)]
+    TooLong,
+}
+
+impl TemplateFault {
+    /// The rule that the template breaks.
+    pub(super) const fn rule(&self) -> &'static str {
+        match self {
+            Self::Shape(_) | Self::Component { .. } | Self::Placeholder(_) | Self::TooLong => {
+                rule::TEMPLATE
+            }
+            Self::Misplaced { .. } => rule::MISPLACED,
+            Self::Unfilled(_) => rule::UNFILLED,
+            Self::RunTogether(..) => rule::RUN_TOGETHER,
+            Self::NoOwner => rule::OWNER,
+        }
+    }
+
+    /// What to do about it.
+    pub(super) const fn hint(&self) -> &'static str {
+        match self {
+            Self::Shape(_) | Self::Component { .. } => {
+                "for example `arn:${Partition}:orders:${Region}:${Account}:order/${OrderId}`"
+            }
+            Self::Placeholder(_) => "a name has letters, digits and `_`, and no prefix",
+            Self::Misplaced { .. } => {
+                "`${Partition}`, `${Region}` and `${Account}` stand in their own places, variables of the path behind the fifth colon"
+            }
+            Self::Unfilled(_) => {
+                "name it in the path of the route, as `{Name}`; `${Account}` needs the service's `account`"
+            }
+            Self::RunTogether(..) => {
+                "put a `/` between them, or other text that values do not hold"
+            }
+            Self::NoOwner => "set `account` on the service, or name it in the ARN",
+            Self::TooLong => "shorten it",
+        }
+    }
+}
+
+impl ArnTemplate {
+    /// Reads a template and fills `${Partition}`, `${Region}` and `${Account}` from the service.
+    ///
+    /// A service without region leaves the region empty, as ARNs of global services have it.
+    pub(super) fn parse(text: &str, service: &Service) -> Result<Self, TemplateFault> {
+        if text.len() > Arn::LIMIT {
+            return Err(TemplateFault::TooLong);
+        }
+        let shape = || TemplateFault::Shape(text.to_owned());
+        // The whole first, so that `${a:b}` is told for what it is, and splits nothing below.
+        split_parts(text)?;
+        let mut components = text.splitn(6, ':');
+        let mut component = || components.next().ok_or_else(shape);
+        if component()? != "arn" {
+            return Err(shape());
+        }
+        let partition = match component()? {
+            "${Partition}" => service.partition.as_str(),
+            text => literal(text, "partition")?,
+        };
+        let name = literal(component()?, "service")?;
+        let region = match component()? {
+            "${Region}" => service.region.as_deref().unwrap_or_default(),
+            text => literal(text, "region")?,
+        };
+        let account = Account::read(component()?, service)?;
+        let resource = component()?;
+        if resource.is_empty() || resource.chars().any(char::is_control) {
+            return Err(TemplateFault::Component {
+                name: "resource",
+                text: resource.to_owned(),
+            });
+        }
+        if partition.is_empty() || name.is_empty() {
+            return Err(shape());
+        }
+        let mut parts = vec![Part::Text(format!(
+            "arn:{partition}:{name}:{region}:{}:",
+            account.text()
+        ))];
+        for part in split_parts(resource)? {
+            push(&mut parts, fill(part, service)?);
+        }
+        Ok(Self {
+            owner: account.owner,
+            parts,
+        })
+    }
+
+    /// Joins the variables with the captures of a route, named in order.
+    pub(super) fn bind(&self, captures: &[&str]) -> Result<BoundTemplate, TemplateFault> {
+        let mut parts = Vec::new();
+        for (at, part) in self.parts.iter().enumerate() {
+            parts.push(match part {
+                Part::Text(text) => BoundPart::Text(text.as_str().into()),
+                Part::Variable(name) => BoundPart::Value {
+                    capture: captures
+                        .iter()
+                        .position(|capture| *capture == &**name)
+                        .ok_or_else(|| TemplateFault::Unfilled(name.clone()))?,
+                    barred: self.barred(name, at)?,
+                },
+            });
+        }
+        Ok(BoundTemplate {
+            owner: self.owner,
+            parts,
+        })
+    }
+
+    /// The characters that the value of the variable at `at` must not hold, so that no two sets of
+    /// values give one ARN: where another variable follows, those of the text between them.
+    ///
+    /// A `/` in that text is enough by itself, for only one value can hold slashes.
+    fn barred(&self, name: &str, at: usize) -> Result<Box<str>, TemplateFault> {
+        let mut behind = self.parts.iter().skip(at + 1);
+        match (behind.next(), behind.next()) {
+            (Some(Part::Variable(other)), _) => {
+                Err(TemplateFault::RunTogether(name.into(), other.clone()))
+            }
+            (Some(Part::Text(between)), Some(_)) if !between.contains('/') => {
+                Ok(between.as_str().into())
+            }
+            (Some(Part::Text(_)) | None, _) => Ok(Box::default()),
+        }
+    }
+}
+
+impl BoundTemplate {
+    /// The account that owns such resources (CTX-4).
+    pub(super) const fn owner(&self) -> AccountId {
+        self.owner
+    }
+
+    /// The ARN for these values of the route's captures; values are literal text (RES-13).
+    pub(super) fn render(&self, values: &[Cow<'_, str>]) -> Result<Arn, ResourceFault> {
+        let mut text = String::with_capacity(96);
+        for part in &self.parts {
+            match part {
+                BoundPart::Text(literal) => text.push_str(literal),
+                BoundPart::Value { capture, barred } => {
+                    let value = values.get(*capture).ok_or(ResourceFault::NotAnArn)?;
+                    if value.contains(|character| barred.contains(character)) {
+                        return Err(ResourceFault::Separator);
+                    }
+                    text.push_str(value);
+                }
+            }
+            if text.len() > Arn::LIMIT {
+                return Err(ResourceFault::TooLong);
+            }
+        }
+        Arn::parse(&text).map_err(|_| ResourceFault::NotAnArn)
+    }
+}
+
+/// The fifth component: its text, if the template gives one, and the owner of the resource.
+struct Account {
+    owner: AccountId,
+    written: bool,
+}
+
+impl Account {
+    fn read(text: &str, service: &Service) -> Result<Self, TemplateFault> {
+        match text {
+            "" => Ok(Self {
+                owner: service.account.ok_or(TemplateFault::NoOwner)?,
+                written: false,
+            }),
+            "${Account}" => Ok(Self {
+                owner: service
+                    .account
+                    .ok_or_else(|| TemplateFault::Unfilled("Account".into()))?,
+                written: true,
+            }),
+            text if text.contains("${") => Err(TemplateFault::Misplaced {
+                name: "account",
+                text: text.to_owned(),
+            }),
+            text => Ok(Self {
+                owner: AccountId::parse(text).map_err(|_| TemplateFault::Component {
+                    name: "account",
+                    text: text.to_owned(),
+                })?,
+                written: true,
+            }),
+        }
+    }
+
+    fn text(&self) -> &str {
+        if self.written {
+            self.owner.as_str()
+        } else {
+            ""
+        }
+    }
+}
+
+/// One of the components 2 to 4, written out.
+fn literal<'a>(text: &'a str, name: &'static str) -> Result<&'a str, TemplateFault> {
+    let written = text.to_owned();
+    if text.contains("${") {
+        Err(TemplateFault::Misplaced {
+            name,
+            text: written,
+        })
+    } else if !is_component(text) {
+        Err(TemplateFault::Component {
+            name,
+            text: written,
+        })
+    } else {
+        Ok(text)
+    }
+}
+
+/// Whether `text` may be a partition, service or region: lower case (ARN-7), or empty.
+pub(super) fn is_component(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text.bytes().all(fits)
+}
+
+fn split_parts(text: &str) -> Result<Vec<Part>, TemplateFault> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("${") {
+        let invalid = || TemplateFault::Placeholder(format!("${{{behind}"));
+        let (name, behind) = behind.split_once('}').ok_or_else(invalid)?;
+        if !is_variable(name) {
+            return Err(TemplateFault::Placeholder(format!("${{{name}}}")));
+        }
+        push(&mut parts, Part::Text(before.to_owned()));
+        parts.push(Part::Variable(name.into()));
+        rest = behind;
+    }
+    push(&mut parts, Part::Text(rest.to_owned()));
+    Ok(parts)
+}
+
+fn fill(part: Part, service: &Service) -> Result<Part, TemplateFault> {
+    let Part::Variable(name) = &part else {
+        return Ok(part);
+    };
+    let text = match &**name {
+        "Partition" => service.partition.clone(),
+        "Region" => service.region.clone().unwrap_or_default(),
+        "Account" => service
+            .account
+            .ok_or_else(|| TemplateFault::Unfilled(name.clone()))?
+            .to_string(),
+        _ => return Ok(part),
+    };
+    Ok(Part::Text(text))
+}
+
+/// Adds a part, so that no two texts stand side by side and none is empty.
+fn push(parts: &mut Vec<Part>, part: Part) {
+    match (parts.last_mut(), part) {
+        (_, Part::Text(text)) if text.is_empty() => {}
+        (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
+        (_, part) => parts.push(part),
+    }
+}
+
+#[cfg(test)]
+mod tests;
