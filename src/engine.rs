@@ -16,10 +16,12 @@ mod document;
 mod explain;
 mod judge;
 mod pattern;
+mod policy_set;
 mod principal;
 mod truth;
 
 pub use document::{Document, Level};
 pub use explain::{ConditionReport, ElementReport, Explanation, StatementReport, explain};
 pub use judge::{Layers, judge};
+pub use policy_set::{PolicySet, Subject};
 pub use truth::Truth;

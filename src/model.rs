@@ -20,7 +20,7 @@ pub use arn::{Arn, InvalidArn};
 pub use context::{Context, ContextKey, ContextValue, OverLimit};
 pub use decision::{Decision, EvaluationFault, Grant, Layer, Reason, StatementRef};
 pub use http_call::{HeaderFault, Headers, HttpCall, Peer, Protocol};
-pub use principal::{FederationIssuer, Principal};
+pub use principal::{FederationIssuer, InvalidPrincipal, Principal};
 pub use request::{Credential, Delegation, Request, Resource, ResourceName};
 pub use secret::Secret;
 pub use timestamp::{InvalidTimestamp, Timestamp};

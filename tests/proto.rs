@@ -27,7 +27,10 @@ fn generate() -> Vec<(String, Vec<u8>)> {
             (name, std::fs::read(entry.path()).unwrap())
         })
         .collect();
-    files.push(("descriptors.bin".to_owned(), prost::Message::encode_to_vec(&descriptors)));
+    files.push((
+        "descriptors.bin".to_owned(),
+        prost::Message::encode_to_vec(&descriptors),
+    ));
     files.sort();
     files
 }
@@ -43,6 +46,10 @@ fn generated_types_match_the_definitions() {
             std::fs::write(&path, &bytes).unwrap();
         }
         let current = std::fs::read(&path).unwrap_or_default();
-        assert!(current == bytes, "`{}` is not what proto/ gives", path.display());
+        assert!(
+            current == bytes,
+            "`{}` is not what proto/ gives",
+            path.display()
+        );
     }
 }

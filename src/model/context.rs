@@ -70,6 +70,7 @@ pub enum OverLimit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     entries: BTreeMap<ContextKey, ContextValue>,
+    unknown_families: SmallVec<[&'static str; 1]>,
     fault: Option<OverLimit>,
 }
 
@@ -119,6 +120,12 @@ impl Context {
         self.insert(ContextKey::new(key), ContextValue::Unknown);
     }
 
+    /// Marks every key that begins with `family` (folded, with its slash) as unknown, unless it is
+    /// set: a whole source of values could not be asked (CTX-6).
+    pub fn set_unknown_family(&mut self, family: &'static str) {
+        self.unknown_families.push(family);
+    }
+
     /// Sets a key unless it is there already.
     pub fn set_if_absent(&mut self, key: &str, value: impl Into<Box<str>>) {
         if !self.entries.contains_key(&ContextKey::new(key)) {
@@ -129,7 +136,14 @@ impl Context {
     /// What is known of the key with this folded name; `None` is absent.
     #[must_use]
     pub fn lookup(&self, folded: &str) -> Option<&ContextValue> {
-        self.entries.get(folded)
+        let unknown = || {
+            let of_family = |family: &&str| folded.starts_with(*family);
+            self.unknown_families
+                .iter()
+                .any(of_family)
+                .then_some(&ContextValue::Unknown)
+        };
+        self.entries.get(folded).or_else(unknown)
     }
 
     /// The limit that the context broke, if it broke one.
@@ -165,6 +179,23 @@ mod tests {
             &ContextValue::Values(SmallVec::from_iter(["Red".into()])),
             "KEY-1"
         );
+    }
+
+    #[test]
+    fn a_family_that_nobody_could_ask_is_unknown() {
+        let mut context = Context::new();
+        context.set("aws:ResourceTag/known", "x");
+        context.set_unknown_family("aws:resourcetag/");
+        assert_eq!(
+            context.lookup("aws:resourcetag/team"),
+            Some(&ContextValue::Unknown),
+            "CTX-6"
+        );
+        assert_ne!(
+            context.lookup("aws:resourcetag/known"),
+            Some(&ContextValue::Unknown)
+        );
+        assert_eq!(context.lookup("aws:principaltag/team"), None);
     }
 
     #[test]

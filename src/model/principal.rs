@@ -70,7 +70,77 @@ pub enum FederationIssuer {
     Unknown,
 }
 
+/// Why a text does not name a caller.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPrincipal {
+    /// Not an ARN, or the ARN of something that cannot call.
+    #[error("`{0}` is not the ARN of a caller")]
+    NotACaller(String),
+    /// The role that was given is not the one of the session.
+    #[error("`{0}` is not the role of the session")]
+    NotItsRole(String),
+}
+
 impl Principal {
+    /// The caller that an ARN names: a root user, user, role session, federated user, or an
+    /// identity provider on behalf of whoever it vouches for.
+    ///
+    /// The ARN of a session has no path, so `role` may give the ARN of its role; without it the
+    /// role is taken to stand at the root path (PM-4).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPrincipal`] when `text` names nobody who can call, or `role` another role.
+    pub fn of_arn(text: &str, role: Option<&str>) -> Result<Self, InvalidPrincipal> {
+        let nobody = || InvalidPrincipal::NotACaller(text.chars().take(256).collect());
+        let arn = Arn::parse(text).map_err(|_| nobody())?;
+        let account = arn.account().ok_or_else(nobody)?;
+        match (arn.service(), arn.resource().split_once('/')) {
+            ("iam", None) if arn.resource() == "root" => Ok(Self::Root {
+                arn,
+                account,
+                assumed: false,
+            }),
+            ("iam", Some(("user", name))) if !name.is_empty() => Ok(Self::User { arn, account }),
+            ("iam", Some(("oidc-provider" | "saml-provider", _))) => {
+                let partition = arn.partition().to_owned();
+                Ok(Self::IdentityProvider {
+                    provider: text.to_owned(),
+                    partition,
+                })
+            }
+            ("sts", Some(("assumed-role", rest))) => {
+                let (name, _) = rest.split_once('/').ok_or_else(nobody)?;
+                let role = match role {
+                    Some(role) => Arn::parse(role)
+                        .ok()
+                        .filter(|role| role.is_role() && role.name() == name)
+                        .filter(|role| role.account() == Some(account))
+                        .ok_or_else(|| InvalidPrincipal::NotItsRole(role.to_owned()))?,
+                    None => {
+                        let resource = format!("role/{name}");
+                        Arn::of_identity(arn.partition(), "iam", account, &resource)
+                            .map_err(|_| nobody())?
+                    }
+                };
+                Ok(Self::RoleSession {
+                    role,
+                    session: arn,
+                    account,
+                    service_linked: false,
+                })
+            }
+            ("sts", Some(("federated-user", name))) if !name.is_empty() => {
+                Ok(Self::FederatedUser {
+                    arn,
+                    account,
+                    issuer: FederationIssuer::Unknown,
+                })
+            }
+            _ => Err(nobody()),
+        }
+    }
+
     /// The account that the caller belongs to, if it belongs to one.
     #[must_use]
     pub fn account(&self) -> Option<AccountId> {

@@ -2,8 +2,8 @@
 
 use crate::engine::{Document, Layers, Level, judge};
 use crate::model::{
-    AccountId, Action, Arn, Context, Credential, Decision, Delegation, EvaluationFault,
-    FederationIssuer, Layer, Principal, Request, Resource, ResourceName, StatementRef, Timestamp,
+    AccountId, Action, Arn, Context, Credential, Decision, Delegation, EvaluationFault, Layer,
+    Principal, Request, Resource, ResourceName, StatementRef, Timestamp,
 };
 use crate::policy::node::{Node, Value};
 use crate::policy::{Findings, Keys, Policy, PolicyKind, Severity};
@@ -275,65 +275,7 @@ fn principal(node: &Node, role: Option<&str>) -> Result<Principal, InvalidCase> 
             )))
         };
     }
-    principal_of_arn(text, role)
-}
-
-/// The caller that an ARN names. Of a role session it is the role at the root path unless `role`
-/// gives its ARN.
-///
-/// # Errors
-///
-/// [`InvalidCase`] when the ARN names nobody who can call.
-pub(crate) fn principal_of_arn(text: &str, role: Option<&str>) -> Result<Principal, InvalidCase> {
-    let nobody = || invalid(format!("`{text}` is not the ARN of a caller"));
-    let arn = Arn::parse(text).map_err(|_| nobody())?;
-    let account = arn.account().ok_or_else(nobody)?;
-    match (arn.service(), arn.resource().split_once('/')) {
-        ("iam", None) if arn.resource() == "root" => Ok(Principal::Root {
-            arn,
-            account,
-            assumed: false,
-        }),
-        ("iam", Some(("user", name))) if !name.is_empty() => Ok(Principal::User { arn, account }),
-        ("iam", Some(("oidc-provider" | "saml-provider", _))) => {
-            let partition = arn.partition().to_owned();
-            Ok(Principal::IdentityProvider {
-                provider: text.to_owned(),
-                partition,
-            })
-        }
-        ("sts", Some(("assumed-role", rest))) => {
-            let name = rest
-                .split_once('/')
-                .map(|(name, _)| name)
-                .ok_or_else(nobody)?;
-            let role = match role {
-                Some(role) => Arn::parse(role)
-                    .ok()
-                    .filter(|role| role.is_role() && role.name() == name)
-                    .filter(|role| role.account() == Some(account))
-                    .ok_or_else(|| {
-                        invalid(format!(
-                            "`principalRole` `{role}` is not the role of `{text}`"
-                        ))
-                    })?,
-                None => Arn::of_identity(arn.partition(), "iam", account, &format!("role/{name}"))
-                    .map_err(|_| nobody())?,
-            };
-            Ok(Principal::RoleSession {
-                role,
-                session: arn,
-                account,
-                service_linked: false,
-            })
-        }
-        ("sts", Some(("federated-user", _))) => Ok(Principal::FederatedUser {
-            arn,
-            account,
-            issuer: FederationIssuer::Unknown,
-        }),
-        _ => Err(nobody()),
-    }
+    Principal::of_arn(text, role).map_err(|fault| invalid(fault.to_string()))
 }
 
 /// The owner of the resource: as stated, else the account of its ARN, else the caller's, as where

@@ -1,0 +1,132 @@
+//! The policy decision point: from a call or a question to an outcome.
+//!
+//! Floor 4. One function for each kind of asker, without waiting and without a lock: authenticate,
+//! map, gather the context, judge. The time comes in as an argument.
+//!
+//! # Invariants
+//!
+//! - Credentials that are presented and fail end in a refusal, never in another method.
+//! - A [`Permit`] is made here alone, from a decision of the engine that names its grant.
+//! - Every road that is not an allow ends in a [`Refusal`].
+
+mod authenticate;
+mod caller;
+mod context;
+mod outcome;
+mod question;
+
+pub use caller::{AuthenticationType, Caller};
+pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};
+pub use question::{Asker, Question, explain};
+
+use crate::clock::Stopwatch;
+use crate::engine::{Layers, judge};
+use crate::mapping::MappingError;
+use crate::model::{Delegation, HttpCall, Request, Resource, Timestamp};
+use crate::snapshot::{Snapshot, Store};
+use crate::telemetry::{Metrics, Stage};
+use std::sync::Arc;
+
+/// Decides by the current snapshot of a store.
+#[derive(Clone, Debug)]
+pub struct Pdp {
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
+}
+
+impl Pdp {
+    /// A decision point on `store`.
+    #[must_use]
+    pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> Self {
+        Self { store, metrics }
+    }
+
+    /// The snapshot that decides now; `None` before the first.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.store.current()
+    }
+
+    /// Decides an HTTP call at the time `now`.
+    #[must_use]
+    pub fn decide(&self, call: &HttpCall, now: Timestamp) -> Outcome {
+        let Some(snapshot) = self.store.current() else {
+            return Outcome::refused(Refusal::NoSnapshot);
+        };
+        let mut stopwatch = Stopwatch::start();
+        let mut subjects = Subjects {
+            revision: Some(snapshot.revision.clone()),
+            ..Subjects::default()
+        };
+        let caller = authenticate::call(&snapshot, call, now);
+        self.metrics
+            .stage(Stage::Authenticate, stopwatch.lap().as_secs_f64());
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                return Outcome {
+                    verdict: Verdict::Refuse(refusal),
+                    subjects,
+                };
+            }
+        };
+        subjects.caller(&caller);
+        let mapped = snapshot.mapping.resolve(call);
+        self.metrics
+            .stage(Stage::Map, stopwatch.lap().as_secs_f64());
+        let mapped = match mapped {
+            Ok(mapped) => mapped,
+            Err(fault) => {
+                return Outcome {
+                    verdict: Verdict::Refuse(unmapped(&fault)),
+                    subjects,
+                };
+            }
+        };
+        subjects.asked(mapped.action, mapped.resource.as_str());
+        let context = context::of_call(&caller, call, &mapped, now);
+        let resource = Resource {
+            delegation: Delegation::of(mapped.action, &mapped.resource),
+            name: mapped.resource,
+            owner: mapped.owner,
+        };
+        let request = Request {
+            principal: &caller.principal,
+            credential: crate::model::Credential::Ordinary,
+            forwarded: false,
+            action: mapped.action,
+            resource: &resource,
+            context: &context,
+        };
+        let layers = layers_of(&caller);
+        let decision = judge(&layers, &request);
+        let outcome = Outcome::of_decision(&decision, &layers, &request, subjects);
+        self.metrics
+            .stage(Stage::Decide, stopwatch.lap().as_secs_f64());
+        outcome
+    }
+}
+
+/// The policies that bind a caller of the bundle.
+fn layers_of(caller: &Caller) -> Layers<'_> {
+    let subject = caller.subject.as_deref();
+    Layers {
+        identity: subject
+            .map(|subject| subject.identity.as_slice())
+            .unwrap_or_default(),
+        boundary: subject.and_then(|subject| subject.boundary.as_deref()),
+        ..Layers::default()
+    }
+}
+
+fn unmapped(fault: &MappingError) -> Refusal {
+    if fault.is_malformed() {
+        let cause = std::error::Error::source(fault).map(|cause| format!(": {cause}"));
+        Refusal::Malformed {
+            label: fault.label(),
+            message: format!("{fault}{}", cause.unwrap_or_default()),
+        }
+    } else {
+        Refusal::Unmapped
+    }
+}

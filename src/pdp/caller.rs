@@ -1,0 +1,79 @@
+//! Who was found to be calling.
+
+use crate::engine::Subject;
+use crate::model::{Principal, Timestamp};
+use std::sync::Arc;
+
+/// An authenticated caller, or the anonymous one.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The principal.
+    pub principal: Principal,
+    /// The user or role behind it, when the bundle knows one.
+    pub subject: Option<Arc<Subject>>,
+    /// How it was authenticated.
+    pub authentication: AuthenticationType,
+    /// When its temporary credentials were issued.
+    pub issued_at: Option<Timestamp>,
+    /// Tags of the session, which win over those of the role (ROLE-21).
+    pub session_tags: Vec<(String, String)>,
+    /// The source identity of the session.
+    pub source_identity: Option<String>,
+    /// The ARN of the identity provider behind the session.
+    pub provider: Option<String>,
+    /// Claims that the session carries as condition keys (CLM-03).
+    pub claims: Vec<(String, Vec<String>)>,
+}
+
+/// How a caller was authenticated: the value of `sidegate:AuthType` (BRR-02).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthenticationType {
+    /// Nothing was presented.
+    Anonymous,
+    /// A token of a registered issuer.
+    Oidc,
+    /// A client certificate.
+    Mtls,
+    /// A trusted peer named the principal.
+    Named,
+}
+
+impl AuthenticationType {
+    /// The value of the condition key; absent for a caller that a peer named.
+    #[must_use]
+    pub const fn label(self) -> Option<&'static str> {
+        match self {
+            Self::Anonymous => Some("Anonymous"),
+            Self::Oidc => Some("OIDC"),
+            Self::Mtls => Some("MTLS"),
+            Self::Named => None,
+        }
+    }
+}
+
+impl Caller {
+    /// A caller with nothing known beyond its principal.
+    #[must_use]
+    pub fn plain(
+        principal: Principal,
+        subject: Option<Arc<Subject>>,
+        authentication: AuthenticationType,
+    ) -> Self {
+        Self {
+            principal,
+            subject,
+            authentication,
+            issued_at: None,
+            session_tags: Vec::new(),
+            source_identity: None,
+            provider: None,
+            claims: Vec::new(),
+        }
+    }
+
+    /// The caller that presented nothing.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self::plain(Principal::Anonymous, None, AuthenticationType::Anonymous)
+    }
+}

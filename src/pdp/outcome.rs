@@ -1,0 +1,330 @@
+//! What the decision point answers.
+
+use crate::engine::{Document, Layers};
+use crate::model::{
+    AccountId, Action, Decision, EvaluationFault, Grant, Layer, Reason, Request, StatementRef,
+};
+use crate::pdp::caller::Caller;
+use crate::snapshot::Revision;
+use std::sync::Arc;
+
+/// A verdict, and what it is about.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Whether the request may pass.
+    pub verdict: Verdict,
+    /// Who asked for what, as far as that was found out.
+    pub subjects: Subjects,
+}
+
+/// Whether a request may pass.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It may.
+    Allow(Permit),
+    /// It may not.
+    Refuse(Refusal),
+}
+
+/// The proof that the engine allowed. Its field is private, so that nothing else can make one.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    grant: Grant,
+    statements: Vec<String>,
+}
+
+/// Who asked for what.
+#[derive(Clone, Debug, Default)]
+pub struct Subjects {
+    /// The principal: its ARN, the name of a service, or `anonymous`.
+    pub principal: Option<String>,
+    /// The account of the principal.
+    pub account: Option<AccountId>,
+    /// The name of the session.
+    pub session: Option<String>,
+    /// The action.
+    pub action: Option<String>,
+    /// The resource.
+    pub resource: Option<String>,
+    /// The snapshot that decided.
+    pub revision: Option<Revision>,
+}
+
+/// Why a request may not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The policies do not allow it.
+    Denied {
+        /// `explicit_deny` or `implicit_deny`.
+        reason: &'static str,
+        /// The layer that decided first.
+        layer: Option<Layer>,
+        /// Every layer that stands in the way.
+        layers: Vec<Layer>,
+        /// The statements that deny.
+        statements: Vec<String>,
+        /// A sentence in the style of AWS (RSN-7).
+        message: String,
+    },
+    /// What was presented proves nobody.
+    Unauthenticated {
+        /// The kind of fault; one of a closed set.
+        label: &'static str,
+        /// The rule that refuses it.
+        rule: &'static str,
+        /// A sentence.
+        message: String,
+    },
+    /// No service maps the call.
+    Unmapped,
+    /// The call cannot be read in one way.
+    Malformed {
+        /// The kind of fault; one of a closed set.
+        label: &'static str,
+        /// A sentence.
+        message: String,
+    },
+    /// The request could not be judged.
+    Fault {
+        /// Why.
+        fault: EvaluationFault,
+        /// A sentence.
+        message: String,
+    },
+    /// No policies are in force yet.
+    NoSnapshot,
+    /// Too much is asked at once.
+    Overload,
+    /// The asker's deadline has passed.
+    Deadline,
+    /// The evaluation itself failed.
+    Internal,
+}
+
+impl Outcome {
+    /// A refusal about which nothing more is known.
+    #[must_use]
+    pub fn refused(refusal: Refusal) -> Self {
+        Self {
+            verdict: Verdict::Refuse(refusal),
+            subjects: Subjects::default(),
+        }
+    }
+
+    /// The outcome of a decision of the engine.
+    pub(super) fn of_decision(
+        decision: &Decision,
+        layers: &Layers<'_>,
+        request: &Request<'_>,
+        subjects: Subjects,
+    ) -> Self {
+        let verdict = match decision {
+            Decision::Allow(grant) => {
+                let statements = grant.statements.iter().map(|s| name(layers, s)).collect();
+                Verdict::Allow(Permit {
+                    grant: grant.clone(),
+                    statements,
+                })
+            }
+            Decision::Deny(reasons) => Verdict::Refuse(refusal(reasons, layers, request)),
+        };
+        Self { verdict, subjects }
+    }
+
+    /// The value of the metric label `outcome`.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match &self.verdict {
+            Verdict::Allow(_) => "allow",
+            Verdict::Refuse(refusal) => refusal.label(),
+        }
+    }
+}
+
+impl Permit {
+    /// The first layer that grants.
+    #[must_use]
+    pub fn layer(&self) -> &'static str {
+        let grant = &self.grant;
+        if grant.identity || grant.root || grant.none_needed {
+            "identity"
+        } else {
+            "resource"
+        }
+    }
+
+    /// The statements that grant.
+    #[must_use]
+    pub fn statements(&self) -> &[String] {
+        &self.statements
+    }
+}
+
+impl Subjects {
+    pub(super) fn caller(&mut self, caller: &Caller) {
+        self.principal = Some(caller.principal.display_name().to_owned());
+        self.account = caller.principal.account();
+        self.session = caller.principal.session_name().map(str::to_owned);
+    }
+
+    pub(super) fn asked(&mut self, action: &Action, resource: &str) {
+        self.action = Some(action.as_str().to_owned());
+        self.resource = Some(resource.to_owned());
+    }
+}
+
+impl Refusal {
+    /// The value of the metric label `outcome`.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Denied { .. } | Self::Unmapped | Self::Malformed { .. } => "deny",
+            Self::Unauthenticated { .. } => "unauthenticated",
+            Self::Fault { .. }
+            | Self::NoSnapshot
+            | Self::Overload
+            | Self::Deadline
+            | Self::Internal => "error",
+        }
+    }
+
+    /// The reason in answers and logs; one of a closed set.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Denied { reason, .. } => reason,
+            Self::Unauthenticated { .. } => "unauthenticated",
+            Self::Unmapped => "unmapped",
+            Self::Malformed { label, .. } => label,
+            Self::Fault { .. } => "error",
+            Self::NoSnapshot => "no_snapshot",
+            Self::Overload => "overload",
+            Self::Deadline => "deadline",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// A sentence for the caller.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Denied { message, .. }
+            | Self::Unauthenticated { message, .. }
+            | Self::Malformed { message, .. }
+            | Self::Fault { message, .. } => message,
+            Self::Unmapped => "no service maps this call to an action",
+            Self::NoSnapshot => "no policies are in force yet",
+            Self::Overload => "too many requests at once",
+            Self::Deadline => "the deadline has passed",
+            Self::Internal => "the request could not be judged",
+        }
+    }
+
+    /// The HTTP status for the client.
+    #[must_use]
+    pub const fn http_status(&self) -> u16 {
+        match self {
+            Self::Denied { .. } | Self::Unmapped => 403,
+            Self::Unauthenticated { .. } => 401,
+            Self::Malformed { .. } => 400,
+            Self::NoSnapshot | Self::Overload | Self::Deadline => 503,
+            Self::Fault { .. } | Self::Internal => 500,
+        }
+    }
+
+    /// The gRPC code inside `CheckResponse.status`; never zero.
+    #[must_use]
+    pub const fn grpc_code(&self) -> i32 {
+        match self {
+            Self::Denied { .. } | Self::Unmapped => 7,
+            Self::Unauthenticated { .. } => 16,
+            Self::Malformed { .. } => 3,
+            Self::NoSnapshot => 14,
+            Self::Overload => 8,
+            Self::Deadline => 4,
+            Self::Fault { .. } | Self::Internal => 13,
+        }
+    }
+}
+
+fn refusal(reasons: &[Reason], layers: &Layers<'_>, request: &Request<'_>) -> Refusal {
+    if let Some(Reason::Fault(fault)) = reasons.first() {
+        return Refusal::Fault {
+            fault: fault.clone(),
+            message: fault.to_string(),
+        };
+    }
+    let Some(primary) = reasons.first() else {
+        return Refusal::Internal;
+    };
+    let mut in_the_way: Vec<Layer> = Vec::new();
+    for layer in reasons.iter().filter_map(Reason::layer) {
+        if !in_the_way.contains(&layer) {
+            in_the_way.push(layer);
+        }
+    }
+    let statements = reasons.iter().filter_map(|reason| match reason {
+        Reason::Explicit { statement, .. } => Some(name(layers, statement)),
+        Reason::Implicit { .. } | Reason::Fault(_) => None,
+    });
+    Refusal::Denied {
+        reason: primary.label(),
+        layer: primary.layer(),
+        layers: in_the_way,
+        statements: statements.collect(),
+        message: message(primary, request),
+    }
+}
+
+/// RSN-7: the style of AWS, without names of policies.
+fn message(primary: &Reason, request: &Request<'_>) -> String {
+    let caller = request.principal.display_name();
+    let action = request.action;
+    let resource = request.resource.name.as_str();
+    let head = format!("{caller} is not authorized to perform: {action} on resource: {resource}");
+    match primary {
+        Reason::Explicit { statement, .. } => {
+            format!(
+                "{head} with an explicit deny in a {}",
+                statement.layer.in_words()
+            )
+        }
+        Reason::Implicit { layer, .. } => {
+            format!(
+                "{head} because no {} allows the {action} action",
+                layer.in_words()
+            )
+        }
+        Reason::Fault(fault) => format!("{head}: {fault}"),
+    }
+}
+
+/// What a statement is called: its document and its position.
+pub(super) fn name(layers: &Layers<'_>, statement: &StatementRef) -> String {
+    let at = |documents: &[Arc<Document>]| -> Option<Arc<str>> {
+        let document = documents.get(usize::try_from(statement.document).ok()?)?;
+        Some(Arc::clone(&document.name))
+    };
+    let level = |levels: Option<&[crate::engine::Level]>| {
+        levels?
+            .get(usize::from(statement.level?))
+            .and_then(|level| at(&level.documents))
+    };
+    let document = match statement.layer {
+        Layer::Scp => level(layers.scp),
+        Layer::Rcp => level(layers.rcp),
+        Layer::Endpoint => layers.endpoint.and_then(at),
+        Layer::Resource | Layer::Trust => {
+            layers.resource.map(|document| Arc::clone(&document.name))
+        }
+        Layer::Identity => at(layers.identity),
+        Layer::Boundary => layers.boundary.and_then(at),
+        Layer::Session => layers.session.and_then(at),
+        Layer::Partition => None,
+    };
+    format!(
+        "{}.Statement[{}]",
+        document.unwrap_or_default(),
+        statement.statement
+    )
+}

@@ -1,0 +1,141 @@
+//! All that a decision reads, as one unchanging value, and the place where the current one stands.
+//!
+//! Floor 3. Compiling a snapshot is pure; publishing it is one store.
+
+use crate::authn::{PeerTable, Verifier};
+use crate::engine::PolicySet;
+use crate::mapping::Table;
+use crate::model::Timestamp;
+use crate::policy::{Bundle, Diagnostic};
+use arc_swap::ArcSwapOption;
+use std::fmt;
+use std::sync::Arc;
+
+/// Which state of the bundle a snapshot was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Revision(String);
+
+impl Revision {
+    /// A revision by the digest of the files.
+    #[must_use]
+    pub fn new(digest: impl fmt::Display) -> Self {
+        Self(digest.to_string())
+    }
+
+    /// The whole digest, in hexadecimal.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Everything that a decision reads, of one revision.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Which state of the bundle it is.
+    pub revision: Revision,
+    /// When it was compiled.
+    pub compiled_at: Timestamp,
+    /// Where the bundle came from.
+    pub source: String,
+    /// How large the files of the bundle are, in bytes.
+    pub source_bytes: u64,
+    /// How many files were read.
+    pub files: usize,
+    /// What a warning was given for.
+    pub warnings: usize,
+    /// Policies by identity.
+    pub policies: PolicySet,
+    /// What calls mean.
+    pub mapping: Table,
+    /// How many services are mapped.
+    pub services: usize,
+    /// Registered issuers.
+    pub tokens: Verifier,
+    /// How many issuers are registered.
+    pub issuers: usize,
+    /// Mapped client certificates.
+    pub peers: PeerTable,
+}
+
+/// Where a snapshot comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The revision of the files.
+    pub revision: Revision,
+    /// The directory, or what else the bundle was read from.
+    pub source: String,
+    /// The size of all files, in bytes.
+    pub bytes: u64,
+    /// The time.
+    pub at: Timestamp,
+}
+
+impl Snapshot {
+    /// Compiles a bundle.
+    ///
+    /// # Errors
+    ///
+    /// Every fault that only shows when the parts are put together: routes that conflict, key sets
+    /// that cannot be used, peers that are ambiguous.
+    pub fn compile(
+        bundle: &Bundle,
+        warnings: usize,
+        origin: Origin,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mapping = Table::compile(&bundle.services);
+        let tokens = Verifier::compile(&bundle.providers);
+        let peers = PeerTable::compile(&bundle.peers);
+        match (mapping, tokens, peers) {
+            (Ok(mapping), Ok(tokens), Ok(peers)) => Ok(Self {
+                revision: origin.revision,
+                compiled_at: origin.at,
+                source: origin.source,
+                source_bytes: origin.bytes,
+                files: bundle.files,
+                warnings,
+                policies: PolicySet::compile(&bundle.directory),
+                mapping,
+                services: bundle.services.len(),
+                tokens,
+                issuers: bundle.providers.len(),
+                peers,
+            }),
+            (mapping, tokens, peers) => {
+                let faults = [mapping.err(), tokens.err(), peers.err()];
+                Err(faults.into_iter().flatten().flatten().collect())
+            }
+        }
+    }
+}
+
+/// The current snapshot. Readers never wait, and see one revision whole.
+#[derive(Debug, Default)]
+pub struct Store {
+    current: ArcSwapOption<Snapshot>,
+}
+
+impl Store {
+    /// A store in which no snapshot is in force yet.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The snapshot in force; `None` before the first.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Snapshot>> {
+        self.current.load_full()
+    }
+
+    /// Puts a snapshot in force and gives back the one before it.
+    pub fn publish(&self, snapshot: Arc<Snapshot>) -> Option<Arc<Snapshot>> {
+        self.current.swap(Some(snapshot))
+    }
+}
