@@ -20,11 +20,13 @@
 pub mod authn;
 pub mod clock;
 pub mod engine;
+pub mod ext_authz;
 pub mod loader;
 pub mod mapping;
 pub mod model;
 pub mod pdp;
 pub mod policy;
+pub mod proto;
 pub mod simulate;
 pub mod snapshot;
 pub mod telemetry;

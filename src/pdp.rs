@@ -9,12 +9,17 @@
 //! - A [`Permit`] is made here alone, from a decision of the engine that names its grant.
 //! - Every road that is not an allow ends in a [`Refusal`].
 
+mod answer;
 mod authenticate;
 mod caller;
 mod context;
 mod outcome;
 mod question;
 
+pub use answer::{
+    ACCOUNT_HEADER, DECISION_HEADER, DecisionId, OWNED_HEADERS, PRINCIPAL_HEADER, SESSION_HEADER,
+    challenge, denial_body, identity_headers, is_owned, log,
+};
 pub use caller::{AuthenticationType, Caller};
 pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};
 pub use question::{Asker, Question, explain};

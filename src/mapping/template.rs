@@ -32,8 +32,8 @@ enum BoundPart {
     Text(Box<str>),
     Value {
         capture: usize,
-        /// The characters that the value must not hold: those that end it in the ARN.
-        barred: Box<str>,
+        /// The text that ends the value in the ARN, where its end has to be found by it.
+        end: Option<Box<str>>,
     },
 }
 
@@ -156,7 +156,7 @@ impl ArnTemplate {
                         .iter()
                         .position(|capture| *capture == &**name)
                         .ok_or_else(|| TemplateFault::Unfilled(name.clone()))?,
-                    barred: self.barred(name, at)?,
+                    end: self.end(name, at)?,
                 },
             });
         }
@@ -166,20 +166,20 @@ impl ArnTemplate {
         })
     }
 
-    /// The characters that the value of the variable at `at` must not hold, so that no two sets of
-    /// values give one ARN: where another variable follows, those of the text between them.
+    /// The text behind the variable at `at`, where another variable follows it: the value ends where
+    /// that text first stands, so that no two sets of values give one ARN.
     ///
     /// A `/` in that text is enough by itself, for only one value can hold slashes.
-    fn barred(&self, name: &str, at: usize) -> Result<Box<str>, TemplateFault> {
+    fn end(&self, name: &str, at: usize) -> Result<Option<Box<str>>, TemplateFault> {
         let mut behind = self.parts.iter().skip(at + 1);
         match (behind.next(), behind.next()) {
             (Some(Part::Variable(other)), _) => {
                 Err(TemplateFault::RunTogether(name.into(), other.clone()))
             }
             (Some(Part::Text(between)), Some(_)) if !between.contains('/') => {
-                Ok(between.as_str().into())
+                Ok(Some(between.as_str().into()))
             }
-            (Some(Part::Text(_)) | None, _) => Ok(Box::default()),
+            (Some(Part::Text(_)) | None, _) => Ok(None),
         }
     }
 }
@@ -196,9 +196,9 @@ impl BoundTemplate {
         for part in &self.parts {
             match part {
                 BoundPart::Text(literal) => text.push_str(literal),
-                BoundPart::Value { capture, barred } => {
+                BoundPart::Value { capture, end } => {
                     let value = values.get(*capture).ok_or(ResourceFault::NotAnArn)?;
-                    if value.contains(|character| barred.contains(character)) {
+                    if end.as_deref().is_some_and(|end| !ends_at(value, end)) {
                         return Err(ResourceFault::Separator);
                     }
                     text.push_str(value);
@@ -210,6 +210,11 @@ impl BoundTemplate {
         }
         Arn::parse(&text).map_err(|_| ResourceFault::NotAnArn)
     }
+}
+
+/// Whether `end`, written behind `value`, first stands right behind it.
+fn ends_at(value: &str, end: &str) -> bool {
+    format!("{value}{end}").find(end) == Some(value.len())
 }
 
 /// The fifth component: its text, if the template gives one, and the owner of the resource.

@@ -111,17 +111,16 @@ impl Principal {
             }
             ("sts", Some(("assumed-role", rest))) => {
                 let (name, _) = rest.split_once('/').ok_or_else(nobody)?;
-                let role = match role {
-                    Some(role) => Arn::parse(role)
+                let role = if let Some(role) = role {
+                    Arn::parse(role)
                         .ok()
                         .filter(|role| role.is_role() && role.name() == name)
                         .filter(|role| role.account() == Some(account))
-                        .ok_or_else(|| InvalidPrincipal::NotItsRole(role.to_owned()))?,
-                    None => {
-                        let resource = format!("role/{name}");
-                        Arn::of_identity(arn.partition(), "iam", account, &resource)
-                            .map_err(|_| nobody())?
-                    }
+                        .ok_or_else(|| InvalidPrincipal::NotItsRole(role.to_owned()))?
+                } else {
+                    let resource = format!("role/{name}");
+                    Arn::of_identity(arn.partition(), "iam", account, &resource)
+                        .map_err(|_| nobody())?
                 };
                 Ok(Self::RoleSession {
                     role,

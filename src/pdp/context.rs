@@ -131,8 +131,10 @@ pub(super) fn of_web_identity(identity: &WebIdentity, role: &Subject, now: Times
 
 /// What the connection and its headers tell.
 pub(super) fn set_network(context: &mut Context, call: &HttpCall) {
-    if let Some(ip) = call.peer.ip {
-        context.set("aws:SourceIp", ip.to_canonical().to_string());
+    match call.peer.ip {
+        Some(ip) => context.set("aws:SourceIp", ip.to_canonical().to_string()),
+        // The caller has an address, and nobody told it.
+        None => context.set_unknown("aws:SourceIp"),
     }
     context.set("aws:SecureTransport", call.peer.secure.to_string());
     for (key, header) in [("aws:UserAgent", "user-agent"), ("aws:Referer", "referer")] {

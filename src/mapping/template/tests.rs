@@ -26,6 +26,8 @@ fn service(account: Option<&str>, region: Option<&str>) -> Service {
 
 const ACCOUNT: &str = "210000000001";
 
+type Captures = &'static [(&'static str, &'static str)];
+
 fn render(template: &str, captures: &[(&str, &str)]) -> Result<String, ResourceFault> {
     let service = service(Some(ACCOUNT), Some("eu-1"));
     let names: Vec<&str> = captures.iter().map(|(name, _)| *name).collect();
@@ -44,7 +46,7 @@ fn fault(template: &str, captures: &[&str], service: &Service) -> F {
 #[test]
 fn a_template_is_filled_from_service_and_path() {
     let all = "arn:${Partition}:orders:${Region}:${Account}:order/${Id}";
-    let cases: [(&str, &[(&str, &str)], &str); 8] = [
+    let cases: [(&str, Captures, &str); 9] = [
         (
             all,
             &[("Id", "7")],
@@ -82,6 +84,11 @@ fn a_template_is_filled_from_service_and_path() {
             &[("G", "a"), ("S", "b:stream:c")],
             "arn:aws:logs:::group:a:stream:b:stream:c",
         ),
+        (
+            "arn:aws:logs:::group:${G}:stream:${S}",
+            &[("G", "master:"), ("S", "c")],
+            "arn:aws:logs:::group:master::stream:c",
+        ),
     ];
     for (template, captures, expected) in cases {
         assert_eq!(
@@ -97,7 +104,7 @@ fn no_two_sets_of_values_give_one_arn() {
     let logs = "arn:aws:logs:::group:${G}:stream:${S}";
     let cases: [(&str, &[(&str, &str)]); 3] = [
         (logs, &[("G", "a:stream:b"), ("S", "c")]),
-        (logs, &[("G", "a:"), ("S", "c")]),
+        (logs, &[("G", "a:stream"), ("S", "c:stream:d")]),
         ("arn:aws:x:::${A}-${B}", &[("A", "a-b"), ("B", "c")]),
     ];
     for (template, captures) in cases {

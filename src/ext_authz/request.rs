@@ -1,0 +1,233 @@
+//! From a check to an HTTP call.
+
+use crate::model::{Headers, HttpCall, Peer, Protocol};
+use crate::pdp::Refusal;
+use crate::proto::envoy::config::core::v3::address::Address as AddressKind;
+use crate::proto::envoy::config::core::v3::{Address, HeaderValue};
+use crate::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
+use crate::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest, attribute_context};
+use std::net::IpAddr;
+
+/// The most header fields of a call.
+const MAX_HEADERS: usize = 256;
+
+/// Reads a check.
+///
+/// # Errors
+///
+/// [`Refusal::Malformed`] when the check is not about an HTTP request, contradicts itself, or is
+/// over a limit (rules 6, 7 and 64 of the Envoy contract).
+pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
+    let CheckRequest { attributes } = check;
+    let attributes = attributes.ok_or_else(|| malformed("no_attributes", "no attributes"))?;
+    let AttributeContext { source, request } = attributes;
+    let attribute_context::Request { http } =
+        request.ok_or_else(|| malformed("no_http", "the check is not about an HTTP request"))?;
+    let http =
+        http.ok_or_else(|| malformed("no_http", "the check is not about an HTTP request"))?;
+    let HttpRequest {
+        id: _,
+        method,
+        headers,
+        path,
+        host,
+        scheme,
+        protocol: _,
+        header_map,
+    } = http;
+    let headers = match header_map {
+        None => joined(headers)?,
+        Some(_) if !headers.is_empty() => {
+            return Err(malformed(
+                "two_header_forms",
+                "the headers came in two forms",
+            ));
+        }
+        Some(map) => listed(map.headers)?,
+    };
+    let attribute_context::Peer { address, principal } = source.unwrap_or_default();
+    let secure = scheme.eq_ignore_ascii_case("https");
+    let protocol = protocol(&headers)?;
+    let peer = Peer {
+        ip: address.and_then(ip),
+        principal,
+        secure,
+    };
+    Ok(HttpCall {
+        method,
+        scheme,
+        authority: host,
+        target: path,
+        headers,
+        peer,
+        protocol,
+    })
+}
+
+fn malformed(label: &'static str, message: &str) -> Refusal {
+    Refusal::Malformed {
+        label,
+        message: message.to_owned(),
+    }
+}
+
+/// Whether a call is gRPC, by its content type.
+///
+/// # Errors
+///
+/// [`Refusal::Malformed`] when there are several content types or one that is not text.
+pub(crate) fn protocol(headers: &Headers) -> Result<Protocol, Refusal> {
+    let content_type = headers
+        .single("content-type")
+        .map_err(|fault| malformed("bad_header", &format!("content-type: {fault}")))?;
+    let grpc = content_type.is_some_and(|text| {
+        let text = text.trim().to_ascii_lowercase();
+        text.strip_prefix("application/grpc")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';', ' ']))
+    });
+    Ok(if grpc { Protocol::Grpc } else { Protocol::Http })
+}
+
+/// The form in which duplicates are joined by commas.
+fn joined(map: std::collections::HashMap<String, String>) -> Result<Headers, Refusal> {
+    let mut headers = Headers::new();
+    if map.len() > MAX_HEADERS {
+        return Err(malformed("too_many_headers", "too many headers"));
+    }
+    for (name, value) in map {
+        // Pseudo-headers are read from their own fields (rule 14).
+        if !name.starts_with(':') {
+            headers.push(&name, value);
+        }
+    }
+    Ok(headers)
+}
+
+/// The form in which order and duplicates are kept (rule 10).
+fn listed(fields: Vec<HeaderValue>) -> Result<Headers, Refusal> {
+    let mut headers = Headers::new();
+    if fields.len() > MAX_HEADERS {
+        return Err(malformed("too_many_headers", "too many headers"));
+    }
+    for HeaderValue {
+        key,
+        value,
+        raw_value,
+    } in fields
+    {
+        if key.starts_with(':') {
+            continue;
+        }
+        if raw_value.is_empty() {
+            headers.push(&key, value);
+        } else if value.is_empty() || value.as_bytes() == raw_value {
+            headers.push(&key, raw_value.to_vec());
+        } else {
+            return Err(malformed(
+                "two_header_values",
+                "a header has two different values",
+            ));
+        }
+    }
+    Ok(headers)
+}
+
+fn ip(address: Address) -> Option<IpAddr> {
+    let Address { address } = address;
+    match address? {
+        AddressKind::SocketAddress(socket) => socket.address.parse().ok(),
+        AddressKind::Pipe(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::envoy::config::core::v3::HeaderMap;
+
+    fn check(http: HttpRequest) -> CheckRequest {
+        let request = attribute_context::Request { http: Some(http) };
+        CheckRequest {
+            attributes: Some(AttributeContext {
+                source: None,
+                request: Some(request),
+            }),
+        }
+    }
+
+    fn field(key: &str, value: &str, raw: &[u8]) -> HeaderValue {
+        HeaderValue {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            raw_value: bytes::Bytes::copy_from_slice(raw),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_contradicts_itself_is_refused() {
+        let map = |headers| Some(HeaderMap { headers });
+        let two = HttpRequest {
+            headers: [("a".to_owned(), "b".to_owned())].into(),
+            header_map: map(vec![field("a", "", b"b")]),
+            ..HttpRequest::default()
+        };
+        let differing = HttpRequest {
+            header_map: map(vec![field("a", "x", b"y")]),
+            ..HttpRequest::default()
+        };
+        let many = HttpRequest {
+            header_map: map((0..300)
+                .map(|n| field(&format!("h{n}"), "", b"y"))
+                .collect()),
+            ..HttpRequest::default()
+        };
+        let cases = [
+            (CheckRequest { attributes: None }, "no_attributes"),
+            (
+                CheckRequest {
+                    attributes: Some(AttributeContext::default()),
+                },
+                "no_http",
+            ),
+            (check(two), "two_header_forms"),
+            (check(differing), "two_header_values"),
+            (check(many), "too_many_headers"),
+        ];
+        for (check, label) in cases {
+            let refusal = read(check).unwrap_err();
+            assert_eq!(refusal.reason(), label);
+            assert_eq!(refusal.http_status(), 400);
+        }
+    }
+
+    #[test]
+    fn both_forms_of_headers_are_read() {
+        let joined = HttpRequest {
+            headers: [
+                ("x-a".to_owned(), "1,2".to_owned()),
+                (":path".to_owned(), "/".to_owned()),
+            ]
+            .into(),
+            ..HttpRequest::default()
+        };
+        assert_eq!(
+            read(check(joined)).unwrap().headers.single("x-a"),
+            Ok(Some("1,2"))
+        );
+        let listed = HttpRequest {
+            header_map: Some(HeaderMap {
+                headers: vec![
+                    field(":method", "", b"GET"),
+                    field("x-a", "", b"1"),
+                    field("x-a", "", b"2"),
+                    field("content-type", "", b"application/grpc+proto"),
+                ],
+            }),
+            ..HttpRequest::default()
+        };
+        let call = read(check(listed)).unwrap();
+        assert_eq!(call.headers.len(), 3);
+        assert_eq!(call.headers.all("x-a").count(), 2);
+        assert_eq!(call.protocol, Protocol::Grpc);
+    }
+}

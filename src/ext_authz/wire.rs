@@ -1,0 +1,264 @@
+//! The unary gRPC call around a check, framed by hand so that whatever is wrong with the message
+//! can still be answered by a denial (rules 7, 42 and 75).
+
+use crate::clock::{Clock, Stopwatch};
+use crate::ext_authz::{Forwarding, read, write};
+use crate::model::HttpCall;
+use crate::pdp::{DecisionId, Outcome, Pdp, Refusal, log};
+use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use crate::telemetry::{Door, Metrics};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Full};
+use prost::Message;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tower::Service;
+
+const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
+
+/// The largest message that is read: what Envoy buffers at most by default, and room for headers.
+const MAX_MESSAGE: usize = 4 * 1024 * 1024 + 64 * 1024;
+
+/// The service that answers checks.
+#[derive(Clone, Debug)]
+pub struct CheckService {
+    pdp: Pdp,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    forwarding: Forwarding,
+}
+
+impl CheckService {
+    /// A service that asks `pdp`.
+    #[must_use]
+    pub fn new(
+        pdp: Pdp,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        forwarding: Forwarding,
+    ) -> Self {
+        Self {
+            pdp,
+            clock,
+            metrics,
+            forwarding,
+        }
+    }
+
+    /// Answers the bytes of one check.
+    #[must_use]
+    pub fn answer(&self, message: Result<Bytes, Refusal>) -> CheckResponse {
+        let stopwatch = Stopwatch::start();
+        let id = DecisionId::random();
+        // A panic must become a denial, whatever it was that failed.
+        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(message)));
+        let (outcome, call) =
+            decided.unwrap_or_else(|_| (Outcome::refused(Refusal::Internal), None));
+        let response = write(&outcome, &id, call.as_ref(), self.forwarding);
+        self.metrics.decided(
+            Door::ExtAuthz,
+            outcome.label(),
+            stopwatch.elapsed().as_secs_f64(),
+        );
+        log(Door::ExtAuthz.label(), &outcome, &id);
+        response
+    }
+
+    fn decide(&self, message: Result<Bytes, Refusal>) -> (Outcome, Option<HttpCall>) {
+        let call = message.and_then(|bytes| {
+            let check = CheckRequest::decode(bytes).map_err(|_| Refusal::Malformed {
+                label: "bad_message",
+                message: "the check cannot be decoded".to_owned(),
+            })?;
+            read(check)
+        });
+        match call {
+            Ok(call) => (self.pdp.decide(&call, self.clock.now()), Some(call)),
+            Err(refusal) => (Outcome::refused(refusal), None),
+        }
+    }
+
+    async fn respond(self, request: Request<Body>) -> Response<Body> {
+        if request.uri().path() != CHECK_PATH {
+            return trailers_only(tonic::Code::Unimplemented);
+        }
+        let _in_flight = self.metrics.enter(Door::ExtAuthz);
+        let limit = timeout(request.headers());
+        let message = match tokio::time::timeout(limit, message(request.into_body())).await {
+            Ok(message) => message,
+            Err(_) => Err(Refusal::Deadline),
+        };
+        framed(&self.answer(message))
+    }
+}
+
+impl NamedService for CheckService {
+    const NAME: &'static str = "envoy.service.auth.v3.Authorization";
+}
+
+impl Service<Request<Body>> for CheckService {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.respond(request).await) })
+    }
+}
+
+/// The time that the asker gives, by `grpc-timeout`; without one a check has ten seconds.
+fn timeout(headers: &HeaderMap) -> Duration {
+    let default = Duration::from_secs(10);
+    let Some(text) = headers
+        .get("grpc-timeout")
+        .and_then(|value| value.to_str().ok())
+    else {
+        return default;
+    };
+    let Some((digits, unit)) = text.split_at_checked(text.len().saturating_sub(1)) else {
+        return default;
+    };
+    if digits.len() > 8 {
+        return default;
+    }
+    let Ok(amount) = digits.parse::<u64>() else {
+        return default;
+    };
+    match unit {
+        "H" => Duration::from_secs(amount.saturating_mul(3600)),
+        "M" => Duration::from_secs(amount.saturating_mul(60)),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => default,
+    }
+}
+
+/// Reads the one message of a unary call.
+async fn message(mut body: Body) -> Result<Bytes, Refusal> {
+    let malformed = |label: &'static str, message: &str| Refusal::Malformed {
+        label,
+        message: message.to_owned(),
+    };
+    let mut buffer = BytesMut::new();
+    while !body.is_end_stream() {
+        let Some(frame) = body.frame().await else {
+            break;
+        };
+        let frame = frame.map_err(|_| malformed("bad_message", "the check was cut off"))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        buffer.extend_from_slice(&data);
+        if let Some((_, length)) = prefix(&buffer)
+            && length > MAX_MESSAGE
+        {
+            return Err(malformed("message_too_large", "the check is too large"));
+        }
+        if buffer.len() > MAX_MESSAGE + 5 {
+            return Err(malformed("message_too_large", "the check is too large"));
+        }
+    }
+    let buffer = buffer.freeze();
+    match prefix(&buffer) {
+        Some((0, length)) if buffer.len() == length + 5 => Ok(buffer.slice(5..)),
+        Some((1, _)) => Err(malformed("compressed", "compression was not agreed on")),
+        _ => Err(malformed(
+            "bad_message",
+            "the check is not one whole message",
+        )),
+    }
+}
+
+/// The compression flag and the length in front of a gRPC message.
+fn prefix(buffer: &[u8]) -> Option<(u8, usize)> {
+    let (head, _) = buffer.split_first_chunk::<5>()?;
+    let [flag, length @ ..] = *head;
+    Some((flag, usize::try_from(u32::from_be_bytes(length)).ok()?))
+}
+
+fn framed(response: &CheckResponse) -> Response<Body> {
+    let message = response.encode_to_vec();
+    let mut frame = BytesMut::with_capacity(message.len() + 5);
+    frame.put_u8(0);
+    // An answer is a few kilobytes; its length always fits.
+    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    frame.put_slice(&message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::new(frame.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = Response::new(Body::new(body.map_err(|never| match never {})));
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
+    response
+}
+
+fn trailers_only(code: tonic::Code) -> Response<Body> {
+    tonic::Status::new(code, "").into_http()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_have_units() {
+        let cases = [
+            ("200m", Duration::from_millis(200)),
+            ("1S", Duration::from_secs(1)),
+            ("5u", Duration::from_micros(5)),
+            ("123456789S", Duration::from_secs(10)),
+            ("S", Duration::from_secs(10)),
+            ("1é", Duration::from_secs(10)),
+            ("", Duration::from_secs(10)),
+        ];
+        for (text, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                "grpc-timeout",
+                HeaderValue::from_bytes(text.as_bytes()).unwrap(),
+            );
+            assert_eq!(timeout(&headers), expected, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_whole_or_refused() {
+        let frame = |flag: u8, length: u32, data: &[u8]| {
+            let mut bytes = vec![flag];
+            bytes.extend(length.to_be_bytes());
+            bytes.extend(data);
+            Body::new(Full::new(Bytes::from(bytes)).map_err(|never| match never {}))
+        };
+        let cases = [
+            (frame(0, 2, b"ab"), None),
+            (frame(0, 0, b""), None),
+            (frame(0, 3, b"ab"), Some("bad_message")),
+            (frame(0, 1, b"ab"), Some("bad_message")),
+            (frame(1, 2, b"ab"), Some("compressed")),
+            (frame(0, u32::MAX, b"ab"), Some("message_too_large")),
+            (Body::empty(), Some("bad_message")),
+        ];
+        for (body, expected) in cases {
+            let refused = message(body).await.err().map(|refusal| refusal.reason());
+            assert_eq!(refused, expected);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What every door says in the same words: identity headers and the body of a denial.
+
+use crate::model::Protocol;
+use crate::pdp::{Outcome, Refusal, Verdict};
+use serde::Serialize;
+use std::fmt;
+
+/// The header that names the principal to the upstream.
+pub const PRINCIPAL_HEADER: &str = "x-sidegate-principal";
+/// The header that names the principal's account to the upstream.
+pub const ACCOUNT_HEADER: &str = "x-sidegate-account";
+/// The header that names the session to the upstream.
+pub const SESSION_HEADER: &str = "x-sidegate-session";
+/// The header that carries the id of the decision, to the upstream or back to the client.
+pub const DECISION_HEADER: &str = "x-sidegate-decision-id";
+
+/// Headers that only Sidegate may set: whatever a client sends under these names is removed on
+/// every allow (rule 35, HDR-02).
+pub const OWNED_HEADERS: [&str; 5] = [
+    PRINCIPAL_HEADER,
+    ACCOUNT_HEADER,
+    SESSION_HEADER,
+    DECISION_HEADER,
+    "x-sidegate-request-id",
+];
+
+/// The id of one decision: in the answer, the log and the trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionId(String);
+
+impl DecisionId {
+    /// A new id, by chance.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().to_string())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DecisionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Whether a header name, in any spelling that an upstream could fold, is one of ours.
+#[must_use]
+pub fn is_owned(name: &str) -> bool {
+    let folded = name.to_ascii_lowercase().replace('_', "-");
+    folded.starts_with("x-sidegate-")
+}
+
+/// The identity headers of an allow, each with its value. `None` when a value cannot stand in a
+/// header, which must not pass unnamed.
+#[must_use]
+pub fn identity_headers(outcome: &Outcome, id: &DecisionId) -> Option<Vec<(&'static str, String)>> {
+    let mut headers = vec![(DECISION_HEADER, id.as_str().to_owned())];
+    // An anonymous caller has no principal header at all: an upstream that looks for one must not
+    // find any.
+    if let Some(account) = outcome.subjects.account {
+        headers.push((ACCOUNT_HEADER, account.to_string()));
+        headers.extend(
+            outcome
+                .subjects
+                .principal
+                .clone()
+                .map(|arn| (PRINCIPAL_HEADER, arn)),
+        );
+        headers.extend(
+            outcome
+                .subjects
+                .session
+                .clone()
+                .map(|name| (SESSION_HEADER, name)),
+        );
+    }
+    let visible = |value: &str| value.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+    headers
+        .iter()
+        .all(|(_, value)| visible(value))
+        .then_some(headers)
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    message: &'a str,
+    #[serde(rename = "decisionId")]
+    decision_id: &'a str,
+}
+
+/// The body of a denial with its content type: JSON for HTTP, and a short plain text for gRPC, in
+/// which Envoy puts it into `grpc-message` (rule 28).
+#[must_use]
+pub fn denial_body(
+    refusal: &Refusal,
+    id: &DecisionId,
+    protocol: Protocol,
+) -> (&'static str, String) {
+    match protocol {
+        Protocol::Grpc => ("text/plain", refusal.message().to_owned()),
+        Protocol::Http => {
+            let body = Body {
+                error: refusal.reason(),
+                message: refusal.message(),
+                decision_id: id.as_str(),
+            };
+            // Three strings always serialise.
+            (
+                "application/json",
+                serde_json::to_string(&body).unwrap_or_default(),
+            )
+        }
+    }
+}
+
+/// The value of `www-authenticate`, for a refusal that is answered 401.
+#[must_use]
+pub fn challenge(refusal: &Refusal) -> Option<&'static str> {
+    matches!(refusal, Refusal::Unauthenticated { .. }).then_some("Bearer error=\"invalid_token\"")
+}
+
+/// Writes one decision to the log.
+pub fn log(door: &'static str, outcome: &Outcome, id: &DecisionId) {
+    let subjects = &outcome.subjects;
+    let (reason, rule) = match &outcome.verdict {
+        Verdict::Allow(_) => ("allowed", None),
+        Verdict::Refuse(Refusal::Unauthenticated { label, rule, .. }) => (*label, Some(*rule)),
+        Verdict::Refuse(refusal) => (refusal.reason(), None),
+    };
+    tracing::debug!(
+        door,
+        decision_id = id.as_str(),
+        outcome = outcome.label(),
+        reason,
+        rule,
+        principal = subjects.principal,
+        action = subjects.action,
+        resource = subjects.resource,
+        "decision"
+    );
+}
