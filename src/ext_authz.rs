@@ -13,5 +13,5 @@ mod response;
 mod wire;
 
 pub use request::read;
-pub use response::{Forwarding, write};
+pub use response::write;
 pub use wire::CheckService;

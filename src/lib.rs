@@ -17,16 +17,22 @@
     )
 )]
 
+pub mod admin;
+pub mod api;
 pub mod authn;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod ext_authz;
+pub mod forward_auth;
 pub mod loader;
 pub mod mapping;
 pub mod model;
 pub mod pdp;
 pub mod policy;
 pub mod proto;
+pub mod server;
 pub mod simulate;
 pub mod snapshot;
 pub mod telemetry;

@@ -1,7 +1,7 @@
-//! tmp
-fn main() {
-    for line in std::io::stdin().lines() {
-        let l = line.unwrap();
-        println!("{}", sidegate::simulate::judge_line(&l).0);
-    }
+//! The `sidegate` program; see [`sidegate::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sidegate::cli::main()
 }

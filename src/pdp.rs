@@ -17,8 +17,8 @@ mod outcome;
 mod question;
 
 pub use answer::{
-    ACCOUNT_HEADER, DECISION_HEADER, DecisionId, OWNED_HEADERS, PRINCIPAL_HEADER, SESSION_HEADER,
-    challenge, denial_body, identity_headers, is_owned, log,
+    ACCOUNT_HEADER, DECISION_HEADER, DecisionId, Forwarding, PRINCIPAL_HEADER, SESSION_HEADER,
+    challenge, denial_body, headers_to_remove, identity_headers, log,
 };
 pub use caller::{AuthenticationType, Caller};
 pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};

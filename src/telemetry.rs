@@ -2,6 +2,10 @@
 //!
 //! Floor 3. Labels come from closed sets; nothing that a caller sends becomes one.
 
+mod logging;
+
+pub use logging::LogFormat;
+
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,

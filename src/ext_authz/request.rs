@@ -46,8 +46,9 @@ pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
         Some(map) => listed(map.headers)?,
     };
     let attribute_context::Peer { address, principal } = source.unwrap_or_default();
-    let secure = scheme.eq_ignore_ascii_case("https");
-    let protocol = protocol(&headers)?;
+    let secure = (!scheme.is_empty()).then(|| scheme.eq_ignore_ascii_case("https"));
+    let protocol = Protocol::of(&headers)
+        .map_err(|fault| malformed("bad_header", &format!("content-type: {fault}")))?;
     let peer = Peer {
         ip: address.and_then(ip),
         principal,
@@ -69,23 +70,6 @@ fn malformed(label: &'static str, message: &str) -> Refusal {
         label,
         message: message.to_owned(),
     }
-}
-
-/// Whether a call is gRPC, by its content type.
-///
-/// # Errors
-///
-/// [`Refusal::Malformed`] when there are several content types or one that is not text.
-pub(crate) fn protocol(headers: &Headers) -> Result<Protocol, Refusal> {
-    let content_type = headers
-        .single("content-type")
-        .map_err(|fault| malformed("bad_header", &format!("content-type: {fault}")))?;
-    let grpc = content_type.is_some_and(|text| {
-        let text = text.trim().to_ascii_lowercase();
-        text.strip_prefix("application/grpc")
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';', ' ']))
-    });
-    Ok(if grpc { Protocol::Grpc } else { Protocol::Http })
 }
 
 /// The form in which duplicates are joined by commas.

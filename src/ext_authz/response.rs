@@ -2,8 +2,8 @@
 
 use crate::model::{HttpCall, Protocol};
 use crate::pdp::{
-    DecisionId, OWNED_HEADERS, Outcome, Refusal, Verdict, challenge, denial_body, identity_headers,
-    is_owned,
+    DecisionId, Forwarding, Outcome, Refusal, Verdict, challenge, denial_body, headers_to_remove,
+    identity_headers,
 };
 use crate::proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use crate::proto::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
@@ -12,16 +12,6 @@ use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, 
 use crate::proto::envoy::r#type::v3::HttpStatus;
 use crate::proto::google::rpc::Status;
 use prost_types::{Struct, Value, value::Kind};
-
-/// Whether the credentials of an allowed request go on to the upstream (HDR-03).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Forwarding {
-    /// They are removed.
-    #[default]
-    Strip,
-    /// They are left, for an upstream that reads them itself.
-    Keep,
-}
 
 /// Writes the answer to a check. The call is absent when the check could not be read.
 #[must_use]
@@ -56,25 +46,14 @@ fn allowed(
     forwarding: Forwarding,
 ) -> Option<OkHttpResponse> {
     let headers = identity_headers(outcome, id)?;
-    let sent = call
-        .into_iter()
-        .flat_map(|call| call.headers.iter().map(|(name, _)| name));
-    let mut remove: Vec<String> = OWNED_HEADERS.map(str::to_owned).to_vec();
-    remove.extend(sent.filter(|name| is_owned(name)).map(str::to_owned));
-    if forwarding == Forwarding::Strip {
-        remove.push("authorization".to_owned());
-    }
-    // HDR-02: removal happens last, so a name that is set must not be removed as well.
-    remove.retain(|name| headers.iter().all(|(set, _)| set != name));
-    remove.sort_unstable();
-    remove.dedup();
+    let headers_to_remove = headers_to_remove(&headers, call, forwarding);
     let headers = headers
         .into_iter()
         .map(|(name, value)| header(name, value))
         .collect();
     Some(OkHttpResponse {
         headers,
-        headers_to_remove: remove,
+        headers_to_remove,
     })
 }
 

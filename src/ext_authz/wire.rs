@@ -2,9 +2,9 @@
 //! can still be answered by a denial (rules 7, 42 and 75).
 
 use crate::clock::{Clock, Stopwatch};
-use crate::ext_authz::{Forwarding, read, write};
+use crate::ext_authz::{read, write};
 use crate::model::HttpCall;
-use crate::pdp::{DecisionId, Outcome, Pdp, Refusal, log};
+use crate::pdp::{DecisionId, Forwarding, Outcome, Pdp, Refusal, log};
 use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use crate::telemetry::{Door, Metrics};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -19,6 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
@@ -35,22 +36,25 @@ pub struct CheckService {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     forwarding: Forwarding,
+    places: Arc<Semaphore>,
 }
 
 impl CheckService {
-    /// A service that asks `pdp`.
+    /// A service that asks `pdp`, and has at most `concurrency` checks in progress at once.
     #[must_use]
     pub fn new(
         pdp: Pdp,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         forwarding: Forwarding,
+        concurrency: usize,
     ) -> Self {
         Self {
             pdp,
             clock,
             metrics,
             forwarding,
+            places: Arc::new(Semaphore::new(concurrency)),
         }
     }
 
@@ -92,6 +96,10 @@ impl CheckService {
             return trailers_only(tonic::Code::Unimplemented);
         }
         let _in_flight = self.metrics.enter(Door::ExtAuthz);
+        // Rule 61: what there is no place for is answered at once, and does not wait.
+        let Ok(_place) = self.places.try_acquire() else {
+            return framed(&self.answer(Err(Refusal::Overload)));
+        };
         let limit = timeout(request.headers());
         let message = match tokio::time::timeout(limit, message(request.into_body())).await {
             Ok(message) => message,

@@ -32,6 +32,27 @@ pub enum Protocol {
     Grpc,
 }
 
+impl Protocol {
+    /// The protocol that the content type tells.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderFault`] when there are several content types, or one that is not text.
+    pub fn of(headers: &Headers) -> Result<Self, HeaderFault> {
+        let is_grpc = |text: &str| {
+            let text = text.trim().to_ascii_lowercase();
+            text.strip_prefix("application/grpc")
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';', ' ']))
+        };
+        let content_type = headers.single("content-type")?;
+        Ok(if content_type.is_some_and(is_grpc) {
+            Self::Grpc
+        } else {
+            Self::Http
+        })
+    }
+}
+
 /// The other end of the connection on which a call came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
@@ -40,8 +61,8 @@ pub struct Peer {
     /// The identity of a verified client certificate: first URI SAN, else DNS SAN, else subject
     /// (MTL-01). Empty means that there was no certificate (MTL-03).
     pub principal: String,
-    /// Whether the connection to the PEP was encrypted, as far as the PEP tells.
-    pub secure: bool,
+    /// Whether the connection to the PEP was encrypted; `None` when the PEP does not tell.
+    pub secure: Option<bool>,
 }
 
 /// Header fields in the order in which they came, names in lower case, values as bytes.

@@ -1,6 +1,6 @@
 //! What every door says in the same words: identity headers and the body of a denial.
 
-use crate::model::Protocol;
+use crate::model::{HttpCall, Protocol};
 use crate::pdp::{Outcome, Refusal, Verdict};
 use serde::Serialize;
 use std::fmt;
@@ -16,7 +16,7 @@ pub const DECISION_HEADER: &str = "x-sidegate-decision-id";
 
 /// Headers that only Sidegate may set: whatever a client sends under these names is removed on
 /// every allow (rule 35, HDR-02).
-pub const OWNED_HEADERS: [&str; 5] = [
+const OWNED_HEADERS: [&str; 5] = [
     PRINCIPAL_HEADER,
     ACCOUNT_HEADER,
     SESSION_HEADER,
@@ -49,8 +49,7 @@ impl fmt::Display for DecisionId {
 }
 
 /// Whether a header name, in any spelling that an upstream could fold, is one of ours.
-#[must_use]
-pub fn is_owned(name: &str) -> bool {
+fn is_owned(name: &str) -> bool {
     let folded = name.to_ascii_lowercase().replace('_', "-");
     folded.starts_with("x-sidegate-")
 }
@@ -84,6 +83,39 @@ pub fn identity_headers(outcome: &Outcome, id: &DecisionId) -> Option<Vec<(&'sta
         .iter()
         .all(|(_, value)| visible(value))
         .then_some(headers)
+}
+
+/// Whether the credentials of an allowed request go on to the upstream (HDR-03).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Forwarding {
+    /// They are removed.
+    #[default]
+    Strip,
+    /// They are left, for an upstream that reads them itself.
+    Keep,
+}
+
+/// The headers of the client that must not reach the upstream of an allow (rule 35, HDR-02, HDR-03):
+/// every one of ours that is not `set`, in any spelling, and the credentials that were judged.
+#[must_use]
+pub fn headers_to_remove(
+    set: &[(&'static str, String)],
+    call: Option<&HttpCall>,
+    forwarding: Forwarding,
+) -> Vec<String> {
+    let sent = call
+        .into_iter()
+        .flat_map(|call| call.headers.iter().map(|(name, _)| name));
+    let mut remove: Vec<String> = OWNED_HEADERS.map(str::to_owned).to_vec();
+    remove.extend(sent.filter(|name| is_owned(name)).map(str::to_owned));
+    if forwarding == Forwarding::Strip {
+        remove.push("authorization".to_owned());
+    }
+    // HDR-02: removal happens last, so a name that is set must not be removed as well.
+    remove.retain(|name| set.iter().all(|(set, _)| set != name));
+    remove.sort_unstable();
+    remove.dedup();
+    remove
 }
 
 #[derive(Serialize)]
@@ -125,23 +157,43 @@ pub fn challenge(refusal: &Refusal) -> Option<&'static str> {
     matches!(refusal, Refusal::Unauthenticated { .. }).then_some("Bearer error=\"invalid_token\"")
 }
 
-/// Writes one decision to the log.
+/// Writes one decision to the log: a refusal at the level `info`, an allow at `debug`.
 pub fn log(door: &'static str, outcome: &Outcome, id: &DecisionId) {
     let subjects = &outcome.subjects;
-    let (reason, rule) = match &outcome.verdict {
-        Verdict::Allow(_) => ("allowed", None),
-        Verdict::Refuse(Refusal::Unauthenticated { label, rule, .. }) => (*label, Some(*rule)),
-        Verdict::Refuse(refusal) => (refusal.reason(), None),
-    };
-    tracing::debug!(
-        door,
-        decision_id = id.as_str(),
-        outcome = outcome.label(),
-        reason,
-        rule,
-        principal = subjects.principal,
-        action = subjects.action,
-        resource = subjects.resource,
-        "decision"
-    );
+    let (principal, action) = (subjects.principal.as_deref(), subjects.action.as_deref());
+    let resource = subjects.resource.as_deref();
+    let decision_id = id.as_str();
+    match &outcome.verdict {
+        Verdict::Allow(permit) => {
+            let statements = permit.statements();
+            tracing::debug!(
+                door,
+                decision_id,
+                principal,
+                action,
+                resource,
+                ?statements,
+                "allowed"
+            );
+        }
+        Verdict::Refuse(refusal) => {
+            let (reason, rule) = match refusal {
+                Refusal::Unauthenticated { label, rule, .. } => (*label, Some(*rule)),
+                refusal => (refusal.reason(), None),
+            };
+            let (outcome, message) = (outcome.label(), refusal.message());
+            tracing::info!(
+                door,
+                decision_id,
+                outcome,
+                reason,
+                rule,
+                principal,
+                action,
+                resource,
+                message,
+                "refused"
+            );
+        }
+    }
 }

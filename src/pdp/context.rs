@@ -136,7 +136,10 @@ pub(super) fn set_network(context: &mut Context, call: &HttpCall) {
         // The caller has an address, and nobody told it.
         None => context.set_unknown("aws:SourceIp"),
     }
-    context.set("aws:SecureTransport", call.peer.secure.to_string());
+    match call.peer.secure {
+        Some(secure) => context.set("aws:SecureTransport", secure.to_string()),
+        None => context.set_unknown("aws:SecureTransport"),
+    }
     for (key, header) in [("aws:UserAgent", "user-agent"), ("aws:Referer", "referer")] {
         match call.headers.single(header) {
             Ok(Some(text)) => context.set(key, text),

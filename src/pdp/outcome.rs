@@ -204,6 +204,38 @@ impl Refusal {
         }
     }
 
+    /// The layer that decided first, in words of a closed set; empty when none did.
+    #[must_use]
+    pub fn layer_label(&self) -> &'static str {
+        match self {
+            Self::Denied { layer, .. } => layer.map_or("", Layer::label),
+            Self::Unauthenticated { .. }
+            | Self::Unmapped
+            | Self::Malformed { .. }
+            | Self::Fault { .. }
+            | Self::NoSnapshot
+            | Self::Overload
+            | Self::Deadline
+            | Self::Internal => "",
+        }
+    }
+
+    /// The statements that deny.
+    #[must_use]
+    pub fn statements(&self) -> &[String] {
+        match self {
+            Self::Denied { statements, .. } => statements,
+            Self::Unauthenticated { .. }
+            | Self::Unmapped
+            | Self::Malformed { .. }
+            | Self::Fault { .. }
+            | Self::NoSnapshot
+            | Self::Overload
+            | Self::Deadline
+            | Self::Internal => &[],
+        }
+    }
+
     /// A sentence for the caller.
     #[must_use]
     pub fn message(&self) -> &str {

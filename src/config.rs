@@ -1,0 +1,178 @@
+//! The settings of a server: one YAML file, `SIDEGATE_*` variables over it, defaults below it.
+//!
+//! Floor 6. [`SETTINGS`] is the one list of what can be set; the file, the environment,
+//! `--print-config` and the reference all follow it. Unknown settings are errors, and all faults
+//! are told at once.
+
+mod address;
+mod read;
+mod values;
+
+pub use address::Address;
+pub use values::Values;
+
+use crate::loader::watch;
+use crate::pdp::Forwarding;
+use crate::telemetry::LogFormat;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One thing that can be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Where it stands in the file: `group.name`. Its variable is `SIDEGATE_GROUP_NAME`.
+    pub path: &'static str,
+    /// What is in force when nobody sets it.
+    pub default: &'static str,
+    /// What it is for, in one line.
+    pub help: &'static str,
+}
+
+const fn setting(path: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting {
+        path,
+        default,
+        help,
+    }
+}
+
+/// Everything that can be set.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "bundle.directory",
+        "",
+        "the directory of the bundle; `--bundle` sets it too",
+    ),
+    setting(
+        "bundle.watch",
+        "events",
+        "how changes are noticed: `events` of the kernel with polling behind them, or `poll` alone",
+    ),
+    setting("bundle.poll", "30s", "how often the directory is looked at"),
+    setting(
+        "bundle.quiet",
+        "200ms",
+        "how long a change must have settled before it is loaded",
+    ),
+    setting(
+        "decisions.address",
+        "127.0.0.1:9191",
+        "where gRPC is served: `HOST:PORT` or `unix:/PATH`, or several of them",
+    ),
+    setting(
+        "decisions.socketmode",
+        "0660",
+        "the file mode of Unix sockets, in octal",
+    ),
+    setting(
+        "decisions.reflection",
+        "false",
+        "whether gRPC server reflection is offered",
+    ),
+    setting(
+        "decisions.credentials",
+        "strip",
+        "whether the `authorization` of an allowed call goes on to the upstream: `strip` or `forward`",
+    ),
+    setting(
+        "decisions.concurrency",
+        "4096",
+        "how many checks may be in progress at once; more are denied with 503",
+    ),
+    setting(
+        "http.address",
+        "off",
+        "where forward-auth is served: `HOST:PORT`, `unix:/PATH` or `off`",
+    ),
+    setting(
+        "admin.address",
+        "127.0.0.1:9193",
+        "where health, metrics and the state are served: as above",
+    ),
+    setting(
+        "drain.delay",
+        "5s",
+        "how long a server that was told to end goes on taking new work (not on Ctrl-C)",
+    ),
+    setting(
+        "drain.max",
+        "20s",
+        "how long it then waits for what is in progress",
+    ),
+    setting(
+        "log.level",
+        "info",
+        "`error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,h2=warn`",
+    ),
+    setting(
+        "log.format",
+        "auto",
+        "`json`, `human`, or `auto`: human on a terminal",
+    ),
+    setting(
+        "runtime.threads",
+        "auto",
+        "how many threads serve; `auto` is one for each processor, 8 at the most",
+    ),
+];
+
+/// The settings of a server, read and checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the bundle is, and how it is watched.
+    pub bundle: Bundle,
+    /// The door for decisions.
+    pub decisions: Decisions,
+    /// Where forward-auth is served, if it is.
+    pub http: Option<Address>,
+    /// Where the admin door is, if it is open.
+    pub admin: Option<Address>,
+    /// How the server ends.
+    pub drain: Drain,
+    /// What is logged.
+    pub log: Log,
+    /// How many threads serve.
+    pub threads: usize,
+}
+
+/// Where the bundle is, and how it is watched.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// The directory; `None` when it was not set.
+    pub directory: Option<PathBuf>,
+    /// How it is watched.
+    pub watch: watch::Settings,
+}
+
+/// The door for decisions.
+#[derive(Clone, Debug)]
+pub struct Decisions {
+    /// Where it is; at least one.
+    pub addresses: Vec<Address>,
+    /// The file mode of its Unix sockets.
+    pub socket_mode: u32,
+    /// Whether reflection is offered.
+    pub reflection: bool,
+    /// Whether credentials go on to the upstream.
+    pub forwarding: Forwarding,
+    /// How many checks may be in progress at once.
+    pub concurrency: usize,
+}
+
+/// How the server ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// How long new work is still taken.
+    pub delay: Duration,
+    /// How long work in progress is waited for.
+    pub max: Duration,
+}
+
+/// What is logged.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// The filter, in the words of `tracing-subscriber`.
+    pub filter: String,
+    /// The form of a line.
+    pub format: LogFormat,
+}

@@ -1,0 +1,226 @@
+//! From the texts of the settings to their values.
+
+use crate::config::values::Values;
+use crate::config::{Address, Bundle, Config, Decisions, Drain, Log, SETTINGS};
+use crate::loader::watch;
+use crate::pdp::Forwarding;
+use crate::policy::{Diagnostic, Place};
+use crate::telemetry::LogFormat;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most threads that `auto` starts: a sidecar sees every processor of its node.
+const AUTO_THREADS: usize = 8;
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    ///
+    /// Every setting whose text cannot be read.
+    pub fn read(values: &Values) -> Result<Self, Vec<Diagnostic>> {
+        let mut reader = Reader {
+            values,
+            faults: Vec::new(),
+        };
+        let config = reader.config();
+        match config {
+            Some(config) if reader.faults.is_empty() => Ok(config),
+            _ => Err(reader.faults),
+        }
+    }
+}
+
+struct Reader<'v> {
+    values: &'v Values,
+    faults: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self) -> Option<Config> {
+        // Every setting is read before any failure ends this, so that all faults are told.
+        let directory = self.read("bundle.directory", "a path", |text| Some(text.to_owned()));
+        let mode = self.read("bundle.watch", "`events` or `poll`", |text| match text {
+            "events" => Some(watch::Mode::Watch),
+            "poll" => Some(watch::Mode::Poll),
+            _ => None,
+        });
+        let poll = self.duration("bundle.poll");
+        let quiet = self.duration("bundle.quiet");
+        let addresses = self.read("decisions.address", ADDRESS, |text| {
+            text.split(',')
+                .map(|part| Address::parse(part.trim()))
+                .collect::<Option<Vec<_>>>()
+        });
+        let socket_mode = self.read("decisions.socketmode", "up to 0777", |text| {
+            u32::from_str_radix(text, 8)
+                .ok()
+                .filter(|mode| *mode <= 0o777)
+        });
+        let reflection = self.read("decisions.reflection", "`true` or `false`", |text| {
+            text.parse().ok()
+        });
+        let forwarding =
+            self.read(
+                "decisions.credentials",
+                "`strip` or `forward`",
+                |text| match text {
+                    "strip" => Some(Forwarding::Strip),
+                    "forward" => Some(Forwarding::Keep),
+                    _ => None,
+                },
+            );
+        let concurrency = self.read("decisions.concurrency", "1 to 1000000", |text| {
+            text.parse()
+                .ok()
+                .filter(|number| (1..=1_000_000).contains(number))
+        });
+        let http = self.door("http.address");
+        let admin = self.door("admin.address");
+        let delay = self.duration("drain.delay");
+        let max = self.duration("drain.max");
+        let filter = self.read("log.level", "a level, such as `info`", |text| {
+            LogFormat::is_filter(text).then(|| text.to_owned())
+        });
+        let format = self.read(
+            "log.format",
+            "`json`, `human` or `auto`",
+            |text| match text {
+                "json" => Some(LogFormat::Json),
+                "human" => Some(LogFormat::Human),
+                "auto" => Some(LogFormat::Auto),
+                _ => None,
+            },
+        );
+        let threads = self.read(
+            "runtime.threads",
+            "`auto`, or 1 to 256",
+            |text| match text {
+                "auto" => Some(auto_threads()),
+                _ => text
+                    .parse()
+                    .ok()
+                    .filter(|number| (1..=256).contains(number)),
+            },
+        );
+        Some(Config {
+            bundle: Bundle {
+                directory: directory.filter(|text| !text.is_empty()).map(Into::into),
+                watch: watch::Settings {
+                    poll: poll?,
+                    quiet: quiet?,
+                    mode: mode?,
+                    ..watch::Settings::default()
+                },
+            },
+            decisions: Decisions {
+                addresses: addresses?,
+                socket_mode: socket_mode?,
+                reflection: reflection?,
+                forwarding: forwarding?,
+                concurrency: concurrency?,
+            },
+            http: http?,
+            admin: admin?,
+            drain: Drain {
+                delay: delay?,
+                max: max?,
+            },
+            log: Log {
+                filter: filter?,
+                format: format?,
+            },
+            threads: threads?,
+        })
+    }
+
+    fn read<T>(
+        &mut self,
+        path: &'static str,
+        hint: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let given = self.values.given(path);
+        // INVARIANT: every path here is in the list; a default that is not read is a fault, too.
+        let default = SETTINGS
+            .iter()
+            .find(|setting| setting.path == path)
+            .map_or("", |setting| setting.default);
+        let text = given.map_or(default, |given| &given.text);
+        let value = parse(text);
+        if value.is_none() {
+            let place = given.map_or_else(|| default_place(path), |given| given.place.clone());
+            let message = format!("`{text}` cannot be read as `{path}`");
+            self.faults
+                .push(Diagnostic::error("CFG-3", place, message).hint(hint));
+        }
+        value
+    }
+
+    fn duration(&mut self, path: &'static str) -> Option<Duration> {
+        self.read(path, "a number with a unit: `200ms`, `30s`, `5m`", duration)
+    }
+
+    fn door(&mut self, path: &'static str) -> Option<Option<Address>> {
+        self.read(path, ADDRESS, |text| match text {
+            "off" => Some(None),
+            _ => Address::parse(text).map(Some),
+        })
+    }
+}
+
+const ADDRESS: &str = "`127.0.0.1:9191` or `unix:/run/sidegate/sidegate.sock`";
+
+fn default_place(path: &str) -> Place {
+    Place {
+        file: Arc::from(path),
+        line: 1,
+        column: 1,
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    let number: u64 = digits.parse().ok()?;
+    match text.strip_prefix(digits)? {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3_600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn auto_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(AUTO_THREADS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_can_be_read() {
+        let config = Config::read(&Values::default()).unwrap();
+        assert_eq!(config.http, None);
+        assert_eq!(config.drain.delay, Duration::from_secs(5));
+        assert_eq!(config.bundle.watch, watch::Settings::default());
+        assert_eq!(config.decisions.socket_mode, 0o660);
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let cases = [
+            ("200ms", Some(Duration::from_millis(200))),
+            ("5m", Some(Duration::from_mins(5))),
+            ("5", None),
+            ("s", None),
+            ("-5s", None),
+            ("5 s", None),
+            ("99999999999999999999s", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(duration(text), expected, "{text}");
+        }
+    }
+}

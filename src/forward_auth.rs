@@ -1,0 +1,169 @@
+//! The HTTP door: forward-auth for proxies that ask by a subrequest.
+//!
+//! Floor 5. Reads a subrequest, asks the [`pdp`](crate::pdp), answers by status; decides nothing.
+//! The path says which proxy asks, for each tells in other headers what the client wanted:
+//!
+//! | path | for | the client's call is told by |
+//! |---|---|---|
+//! | `/authorize` | Traefik, Caddy | `x-forwarded-method`, `-proto`, `-host`, `-uri`, `-for` |
+//! | `/authorize/nginx` | nginx, ingress-nginx | `x-original-method`, `x-original-url`, `x-real-ip` |
+//! | `/authorize/envoy/…` | Envoy's HTTP ext_authz with this `path_prefix` | the subrequest itself |
+//!
+//! # Invariants
+//!
+//! - Only a [`Permit`](crate::pdp::Permit) is answered 200, and nothing else below 300.
+//! - A header that has to tell something about the call and is missing, repeated or unreadable
+//!   refuses the call: the client could have sent what the proxy did not (rule 69).
+//! - A proxy that takes a server error for a reason to let a call pass gets none (rule 66).
+
+mod profile;
+
+pub use profile::Profile;
+
+use crate::clock::{Clock, Stopwatch};
+use crate::model::HttpCall;
+use crate::pdp::{
+    DECISION_HEADER, DecisionId, Forwarding, Outcome, Pdp, Refusal, Verdict, challenge,
+    denial_body, headers_to_remove, identity_headers, log,
+};
+use crate::telemetry::{Door, Metrics};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What the door needs to answer.
+#[derive(Clone, Debug)]
+pub struct ForwardAuth {
+    pdp: Pdp,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    forwarding: Forwarding,
+}
+
+impl ForwardAuth {
+    /// A door that asks `pdp`.
+    #[must_use]
+    pub fn new(
+        pdp: Pdp,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        forwarding: Forwarding,
+    ) -> Self {
+        Self {
+            pdp,
+            clock,
+            metrics,
+            forwarding,
+        }
+    }
+
+    /// The routes of this door.
+    pub fn into_router(self) -> Router {
+        Router::new().fallback(handle).with_state(self)
+    }
+
+    fn respond(&self, parts: &Parts) -> Response<Body> {
+        let Some((profile, target)) = Profile::of_target(&parts.uri) else {
+            return not_found();
+        };
+        let _in_flight = self.metrics.enter(Door::ForwardAuth);
+        let stopwatch = Stopwatch::start();
+        let id = DecisionId::random();
+        // A panic must become a denial, whatever it was that failed.
+        let decided = catch_unwind(AssertUnwindSafe(|| match profile.read(parts, target) {
+            Ok(call) => (self.pdp.decide(&call, self.clock.now()), Some(call)),
+            Err(refusal) => (Outcome::refused(refusal), None),
+        }));
+        let (outcome, call) =
+            decided.unwrap_or_else(|_| (Outcome::refused(Refusal::Internal), None));
+        let response = self.write(&outcome, &id, profile, call.as_ref());
+        self.metrics.decided(
+            Door::ForwardAuth,
+            outcome.label(),
+            stopwatch.elapsed().as_secs_f64(),
+        );
+        log(Door::ForwardAuth.label(), &outcome, &id);
+        response
+    }
+
+    fn write(
+        &self,
+        outcome: &Outcome,
+        id: &DecisionId,
+        profile: Profile,
+        call: Option<&HttpCall>,
+    ) -> Response<Body> {
+        match &outcome.verdict {
+            Verdict::Allow(_) => self
+                .allowed(outcome, id, profile, call)
+                .unwrap_or_else(|| denied(&Refusal::Internal, id, profile, call)),
+            Verdict::Refuse(refusal) => denied(refusal, id, profile, call),
+        }
+    }
+
+    fn allowed(
+        &self,
+        outcome: &Outcome,
+        id: &DecisionId,
+        profile: Profile,
+        call: Option<&HttpCall>,
+    ) -> Option<Response<Body>> {
+        let identity = identity_headers(outcome, id)?;
+        let mut response = Response::new(Body::empty());
+        let headers = response.headers_mut();
+        for (name, value) in &identity {
+            let value = HeaderValue::from_str(value).ok()?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        if profile == Profile::Envoy {
+            let remove = headers_to_remove(&identity, call, self.forwarding);
+            let value = HeaderValue::from_str(&remove.join(",")).ok()?;
+            headers.insert("x-envoy-auth-headers-to-remove", value);
+        }
+        Some(response)
+    }
+}
+
+async fn handle(State(door): State<ForwardAuth>, request: Request<Body>) -> Response<Body> {
+    // A subrequest has no body that a decision reads.
+    let (parts, _body) = request.into_parts();
+    door.respond(&parts)
+}
+
+fn denied(
+    refusal: &Refusal,
+    id: &DecisionId,
+    profile: Profile,
+    call: Option<&HttpCall>,
+) -> Response<Body> {
+    let protocol = call.map_or(crate::model::Protocol::Http, |call| call.protocol);
+    let (content_type, body) = denial_body(refusal, id, protocol);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = profile.status(refusal.http_status());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // An id is hexadecimal digits and hyphens.
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(HeaderName::from_static(DECISION_HEADER), value);
+    }
+    if let Some(text) = challenge(refusal) {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(text));
+    }
+    response
+}
+
+fn not_found() -> Response<Body> {
+    let mut response = Response::new(Body::from(
+        "ask at /authorize (Traefik, Caddy), /authorize/nginx or /authorize/envoy\n",
+    ));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+#[cfg(test)]
+mod tests;

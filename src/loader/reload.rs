@@ -1,0 +1,302 @@
+//! Keeps the published snapshot up to date with a bundle directory.
+//!
+//! Floor 4. A reload is a transaction (K2.6): read, parse, compile, and only then publish. Whatever
+//! goes wrong leaves the snapshot in force where it is, and tells so in the log, the metrics and the
+//! [`Status`].
+
+use crate::clock::Clock;
+use crate::loader::error::SourceError;
+use crate::loader::source::{Digest, Files, Limits, read};
+use crate::loader::watch::{Settings, Watcher};
+use crate::model::Timestamp;
+use crate::policy::{Bundle, BundleFile, Diagnostic, Place, Severity};
+use crate::snapshot::{Origin, Revision, Snapshot, Store};
+use crate::telemetry::{Metrics, Reload};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// How many findings of a refused bundle are logged one by one.
+const LOGGED: usize = 50;
+
+/// The shortest and the longest wait before an unreadable directory is read again.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// Why a bundle is not in force.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Its files cannot be read as one set.
+    #[error("the bundle cannot be read")]
+    Unreadable(#[from] SourceError),
+    /// It was read and says something that cannot be accepted; all findings are here.
+    #[error("the bundle is refused")]
+    Refused(Vec<Diagnostic>),
+}
+
+/// How the last attempt to load the bundle ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing was attempted yet.
+    Pending,
+    /// What is in force is what the directory holds.
+    Current,
+    /// The directory holds something that is not in force.
+    Failed {
+        /// The kind of failure; one of a closed set.
+        label: &'static str,
+        /// Where the bundle is at fault and by which rule. No text of the bundle: this is shown to
+        /// whoever can reach the admin door.
+        places: Vec<(Place, &'static str)>,
+        /// When it was found.
+        at: Timestamp,
+    },
+}
+
+/// A compiled bundle with what there was to say about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The warnings.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Compiles the files of a bundle.
+///
+/// # Errors
+///
+/// All findings, warnings included, when one of them is an error.
+pub fn compile(files: &Files, source: &str, now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
+    let parts: Vec<BundleFile<'_>> = files
+        .entries
+        .iter()
+        .map(|file| BundleFile {
+            path: &file.path,
+            bytes: &file.bytes,
+        })
+        .collect();
+    let (bundle, warnings) = Bundle::parse(&parts).map_err(|refused| refused.diagnostics)?;
+    let bytes = files.entries.iter().map(|file| file.bytes.len() as u64);
+    let origin = Origin {
+        revision: Revision::new(files.digest),
+        source: source.to_owned(),
+        bytes: bytes.sum(),
+        at: now,
+    };
+    match Snapshot::compile(&bundle, warnings.len(), origin) {
+        Ok(snapshot) => Ok(Loaded { snapshot, warnings }),
+        Err(mut faults) => {
+            faults.extend(warnings);
+            faults.sort_by(|a, b| a.place.cmp(&b.place));
+            Err(faults)
+        }
+    }
+}
+
+/// Loads one directory into a store, again and again.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    directory: PathBuf,
+    limits: Limits,
+    settings: Settings,
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    status: Arc<watch::Sender<Status>>,
+}
+
+impl Loader {
+    /// A loader of `directory` that has loaded nothing yet.
+    #[must_use]
+    pub fn new(
+        directory: &Path,
+        settings: Settings,
+        store: Arc<Store>,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            limits: Limits::default(),
+            settings,
+            store,
+            metrics,
+            clock,
+            status: Arc::new(watch::Sender::new(Status::Pending)),
+        }
+    }
+
+    /// Where the outcome of each attempt is told.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Loads the directory, and again after each change, until the future is dropped.
+    ///
+    /// `first` is told once the first attempt has ended, whether it succeeded or not.
+    pub async fn run(self, first: oneshot::Sender<()>) {
+        // The watch is there before the first reading, so that no change falls between the two.
+        let mut watcher = Watcher::start(&self.directory, &self.limits, self.settings).await;
+        let mut first = Some(first);
+        let mut told = None;
+        let mut wait = RETRY.0;
+        loop {
+            self.metrics.watching(watcher.mode().label());
+            let settled = self.attempt(&mut told).await;
+            if let Some(first) = first.take() {
+                // Nobody listens any more when the server is already going down.
+                let _ = first.send(());
+            }
+            if settled {
+                wait = RETRY.0;
+                watcher.changed().await;
+            } else {
+                let _ = tokio::time::timeout(wait, watcher.changed()).await;
+                wait = wait.saturating_mul(2).min(RETRY.1);
+            }
+        }
+    }
+
+    /// One attempt. False when it should be made again without waiting for a change.
+    async fn attempt(&self, told: &mut Option<Told>) -> bool {
+        let loader = self.clone();
+        let ended = tokio::task::spawn_blocking(move || loader.load()).await;
+        let failure = match ended {
+            Ok(Ok(())) => {
+                *told = None;
+                return true;
+            }
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure {
+                told: Told::Broken,
+                error: None,
+            },
+        };
+        self.metrics.reloaded(Reload::Failure);
+        self.status.send_replace(failure.status(self.clock.now()));
+        // K2.6: once for each state of the directory.
+        if told.as_ref() != Some(&failure.told) {
+            failure.log(&self.directory, self.store.current().is_some());
+        }
+        let settled = matches!(failure.told, Told::Refused(_));
+        *told = Some(failure.told);
+        settled
+    }
+
+    /// Reads, compiles and publishes, on a thread that may block.
+    fn load(&self) -> Result<(), Failure> {
+        let quiet = self.settings.quiet;
+        let files = read(&self.directory, &self.limits, |wait| {
+            std::thread::sleep(wait.length(quiet));
+        })?;
+        let current = self.store.current();
+        let revision = Revision::new(files.digest);
+        if current.is_some_and(|snapshot| snapshot.revision == revision) {
+            self.metrics.reloaded(Reload::Unchanged);
+            self.status.send_replace(Status::Current);
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let source = self.directory.display().to_string();
+        let Loaded { snapshot, warnings } =
+            compile(&files, &source, now).map_err(|findings| Failure {
+                told: Told::Refused(files.digest),
+                error: Some(LoadError::Refused(findings)),
+            })?;
+        for finding in warnings.iter().take(LOGGED) {
+            log_finding(finding);
+        }
+        let bytes = snapshot.source_bytes;
+        tracing::info!(
+            revision = %snapshot.revision,
+            files = snapshot.files,
+            statements = snapshot.policies.statements(),
+            warnings = warnings.len(),
+            "a snapshot is in force"
+        );
+        self.metrics.published(now.seconds(), bytes);
+        self.metrics.reloaded(Reload::Success);
+        // The one before is freed here, away from whoever decides.
+        drop(self.store.publish(Arc::new(snapshot)));
+        self.status.send_replace(Status::Current);
+        Ok(())
+    }
+}
+
+/// What was last logged, so that it is not logged again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Told {
+    Unreadable(SourceError),
+    Refused(Digest),
+    Broken,
+}
+
+struct Failure {
+    told: Told,
+    error: Option<LoadError>,
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        Self {
+            told: Told::Unreadable(error.clone()),
+            error: Some(LoadError::Unreadable(error)),
+        }
+    }
+}
+
+impl Failure {
+    fn status(&self, at: Timestamp) -> Status {
+        let (label, places) = match &self.error {
+            None => ("broken", Vec::new()),
+            Some(LoadError::Unreadable(error)) => (error.label(), Vec::new()),
+            Some(LoadError::Refused(findings)) => {
+                let errors = findings
+                    .iter()
+                    .filter(|finding| finding.severity == Severity::Error);
+                let places = errors.map(|finding| (finding.place.clone(), finding.rule));
+                ("refused", places.take(LOGGED).collect())
+            }
+        };
+        Status::Failed { label, places, at }
+    }
+
+    fn log(&self, directory: &Path, has_snapshot: bool) {
+        let consequence = if has_snapshot {
+            "the last good snapshot stays in force"
+        } else {
+            "no policies are in force, and every request is denied"
+        };
+        let directory = directory.display();
+        match &self.error {
+            None => tracing::error!(%directory, "loading the bundle broke off: {consequence}"),
+            Some(LoadError::Unreadable(error)) => {
+                let cause = std::error::Error::source(error).map(ToString::to_string);
+                tracing::error!(%directory, %error, cause, "the bundle cannot be read: {consequence}");
+            }
+            Some(LoadError::Refused(findings)) => {
+                for finding in findings.iter().take(LOGGED) {
+                    log_finding(finding);
+                }
+                let findings = findings.len();
+                tracing::error!(%directory, findings, "the bundle is refused: {consequence}");
+            }
+        }
+    }
+}
+
+fn log_finding(finding: &Diagnostic) {
+    let Diagnostic {
+        severity,
+        rule,
+        place,
+        message,
+        hint,
+    } = finding;
+    match severity {
+        Severity::Error => tracing::error!(%place, rule, hint, "{message}"),
+        Severity::Warning => tracing::warn!(%place, rule, hint, "{message}"),
+    }
+}

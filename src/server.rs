@@ -1,0 +1,262 @@
+//! Puts a server together: builds everything once, binds the doors, and drains on a signal.
+//!
+//! Floor 7.
+//!
+//! # Invariants
+//!
+//! - Every door is bound before any of them answers, so that a server never runs with half of them.
+//! - A server that was told to end stops being ready at once, goes on taking work for a while, then
+//!   finishes what it has begun, within bounds (K1.25).
+
+mod bind;
+mod grpc;
+mod http;
+
+pub use bind::BindError;
+
+use crate::admin::{Admin, Phase};
+use crate::api::AuthorizationService;
+use crate::clock::Clock;
+use crate::config::{Address, Config, Drain};
+use crate::ext_authz::CheckService;
+use crate::forward_auth::ForwardAuth;
+use crate::loader::reload::{Loader, Status};
+use crate::pdp::Pdp;
+use crate::snapshot::Store;
+use crate::telemetry::Metrics;
+use bind::Listener;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+/// Why a server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A door cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Signals cannot be listened to, so that nothing could end the server in an orderly way.
+    #[error("cannot listen for signals")]
+    Signal(#[source] std::io::Error),
+    /// A door ended though nobody asked it to.
+    #[error("the {door} door ended by itself")]
+    Door {
+        /// Which one.
+        door: &'static str,
+    },
+}
+
+/// Where the policies of a server come from.
+#[derive(Debug)]
+pub enum Source {
+    /// From a directory, again after each change.
+    Directory(Loader),
+    /// From the store as it is.
+    Published,
+}
+
+/// A server that is put together, and bound to its addresses.
+#[derive(Debug)]
+pub struct Server {
+    decisions: Vec<Listener>,
+    http: Option<Listener>,
+    admin: Option<Listener>,
+    config: Config,
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    source: Source,
+}
+
+/// Where the doors of a server are; ports that were given as zero are the real ones here.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// The doors for decisions.
+    pub decisions: Vec<Address>,
+    /// The HTTP door.
+    pub http: Option<Address>,
+    /// The admin door.
+    pub admin: Option<Address>,
+}
+
+impl Server {
+    /// Binds every door.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] for the first door that cannot be bound.
+    pub async fn bind(
+        config: Config,
+        store: Arc<Store>,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        source: Source,
+    ) -> Result<Self, BindError> {
+        let mode = config.decisions.socket_mode;
+        let mut decisions = Vec::new();
+        for address in &config.decisions.addresses {
+            decisions.push(Listener::bind(address, mode).await?);
+        }
+        let http = match &config.http {
+            Some(address) => Some(Listener::bind(address, mode).await?),
+            None => None,
+        };
+        let admin = match &config.admin {
+            Some(address) => Some(Listener::bind(address, mode).await?),
+            None => None,
+        };
+        Ok(Self {
+            decisions,
+            http,
+            admin,
+            config,
+            store,
+            metrics,
+            clock,
+            source,
+        })
+    }
+
+    /// Where the doors are.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        Addresses {
+            decisions: self.decisions.iter().map(Listener::address).collect(),
+            http: self.http.as_ref().map(Listener::address),
+            admin: self.admin.as_ref().map(Listener::address),
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains. A second signal ends the drain.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError`] when signals cannot be listened to or a door fails.
+    pub async fn run(self) -> Result<(), ServerError> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signal)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signal)?;
+        let drain = self.config.drain;
+        let (phase, closing, mut doors) = self.open();
+        let patient = tokio::select! {
+            _ = terminate.recv() => true,
+            _ = interrupt.recv() => false,
+            Some(ended) = doors.join_next() => {
+                let door = ended.unwrap_or("panicked");
+                return Err(ServerError::Door { door });
+            }
+        };
+        tracing::info!("draining");
+        phase.send_replace(Phase::Draining);
+        let again = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        tokio::select! {
+            () = close(drain, patient, &closing, &mut doors) => {}
+            () = again => tracing::warn!("told to end again: what is in progress is dropped"),
+        }
+        Ok(())
+    }
+
+    /// Starts every door; they close when the second sender says so.
+    fn open(
+        self,
+    ) -> (
+        watch::Sender<Phase>,
+        watch::Sender<bool>,
+        JoinSet<&'static str>,
+    ) {
+        let (phase, serving) = watch::channel(Phase::Serving);
+        let (closing, closed) = watch::channel(false);
+        let pdp = Pdp::new(Arc::clone(&self.store), Arc::clone(&self.metrics));
+        let (clock, metrics) = (&self.clock, &self.metrics);
+        let decisions = &self.config.decisions;
+        let status = follow(self.source);
+        let admin = Admin {
+            store: Arc::clone(&self.store),
+            metrics: Arc::clone(metrics),
+            status: status.clone(),
+            phase: serving,
+            clock: Arc::clone(clock),
+        };
+        let mut doors = JoinSet::new();
+        let services = grpc::Services {
+            check: CheckService::new(
+                pdp.clone(),
+                Arc::clone(clock),
+                Arc::clone(metrics),
+                decisions.forwarding,
+                decisions.concurrency,
+            ),
+            api: AuthorizationService::new(pdp.clone(), Arc::clone(clock), Arc::clone(metrics)),
+            reflection: decisions.reflection,
+        };
+        let router = services.into_router(admin.clone());
+        for listener in self.decisions {
+            let (router, closed) = (router.clone(), closed.clone());
+            doors.spawn(async move {
+                grpc::serve(listener, router, closed).await;
+                "decisions"
+            });
+        }
+        if let Some(listener) = self.http {
+            let door = ForwardAuth::new(
+                pdp,
+                Arc::clone(clock),
+                Arc::clone(metrics),
+                decisions.forwarding,
+            );
+            let closed = closed.clone();
+            doors.spawn(async move {
+                http::serve(listener, door.into_router(), closed).await;
+                "http"
+            });
+        }
+        if let Some(listener) = self.admin {
+            doors.spawn(async move {
+                http::serve(listener, admin.into_router(), closed).await;
+                "admin"
+            });
+        }
+        (phase, closing, doors)
+    }
+}
+
+/// Starts loading, if there is something to load from.
+fn follow(source: Source) -> watch::Receiver<Status> {
+    match source {
+        Source::Published => watch::channel(Status::Current).1,
+        Source::Directory(loader) => {
+            let status = loader.status();
+            let (first, _) = oneshot::channel();
+            tokio::spawn(async move { loader.run(first).await });
+            status
+        }
+    }
+}
+
+/// K1.25.
+async fn close(
+    drain: Drain,
+    patient: bool,
+    closing: &watch::Sender<bool>,
+    doors: &mut JoinSet<&'static str>,
+) {
+    if patient {
+        tokio::time::sleep(drain.delay).await;
+    }
+    closing.send_replace(true);
+    let finish = async { while doors.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain.max, finish).await.is_err() {
+        tracing::warn!(max = ?drain.max, "some requests did not end in time and are dropped");
+    }
+}
+
+/// Waits until the doors are to close.
+async fn closed(mut closing: watch::Receiver<bool>) {
+    // An error means that the server itself is gone.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
