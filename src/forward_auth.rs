@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `/authorize` | Traefik, Caddy | `x-forwarded-method`, `-proto`, `-host`, `-uri`, `-for` |
 //! | `/authorize/nginx` | nginx, ingress-nginx | `x-original-method`, `x-original-url`, `x-real-ip` |
-//! | `/authorize/envoy/…` | Envoy's HTTP ext_authz with this `path_prefix` | the subrequest itself |
+//! | `/authorize/envoy/…` | Envoy's HTTP `ext_authz` with this `path_prefix` | the subrequest itself |
 //!
 //! # Invariants
 //!

@@ -22,9 +22,12 @@
 //! 3. A gRPC call finds gRPC routes only, and another call HTTP routes only. A route for a method
 //!    goes before one for all methods of the service.
 //! 4. Of the HTTP routes that match, the narrowest decides: literal before variable before rest, a
-//!    method before `*`. `GET` does not cover `HEAD`.
+//!    method before `*`. `GET` does not cover `HEAD`, and where no route is written for `HEAD` a call
+//!    by it is refused unless it means what the same call by `GET` does.
 //! 5. A call that reached its route through a variable is refused if a server that ignores letter
-//!    case, escapes or the slash at the end would have taken another route.
+//!    case, escapes within a segment or the slash at the end would have taken another route.
+//! 6. A path of two segments whose first is a gRPC service of some route is a gRPC call, whatever
+//!    its content type says.
 //!
 //! A slash at the end counts. `{Name...}` takes it in `raw` mode only; elsewhere the matcher must
 //! end in a slash to match a path that does.

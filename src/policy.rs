@@ -36,4 +36,6 @@ pub use findings::Findings;
 pub use keys::Keys;
 pub use peer::{PeerMapping, PeerMatch};
 pub use provider::{AuthorizedParty, OidcProvider, RoleRule, SigningAlgorithm};
-pub use service::{ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service};
+pub use service::{
+    Cardinality, ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service,
+};

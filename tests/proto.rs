@@ -1,5 +1,10 @@
 //! The generated protocol types are those that the vendored definitions give.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test reads what is checked in"
+)]
+
 use std::path::Path;
 
 const DEFINITIONS: &[&str] = &[

@@ -1,5 +1,7 @@
 //! Names of sessions.
 
+use aws_lc_rs::digest;
+
 /// The longest name of a session, in characters.
 const MAX_CHARS: usize = 64;
 
@@ -31,9 +33,54 @@ pub(super) fn clean(text: &str) -> Option<String> {
     Some(name)
 }
 
+/// Makes the name of a session from a claim, such that no two claims give one name: where
+/// [`clean`] changes the text, the name ends in a digest of it (BRR-04).
+pub(super) fn of_claim(text: &str) -> Option<String> {
+    let name = clean(text)?;
+    if name == text {
+        return Some(name);
+    }
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    let digits = digest.as_ref().iter().take(6);
+    let ending: String = std::iter::once("-".to_owned())
+        .chain(digits.map(|byte| format!("{byte:02x}")))
+        .collect();
+    let kept = name.chars().take(MAX_CHARS - ending.len());
+    Some(kept.collect::<String>() + &ending)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_claims_give_one_name() {
+        let long = "x".repeat(80);
+        let cases = [
+            ("cart@acme.test", "cart@acme.test"),
+            (
+                "system:serviceaccount:shop:cart-api",
+                "system-serviceaccount-shop-cart-api-",
+            ),
+            (
+                "system:serviceaccount:shop-cart:api",
+                "system-serviceaccount-shop-cart-api-",
+            ),
+            ("a", "a--"),
+            (&long, "xxxxxxxx"),
+        ];
+        let mut names = std::collections::HashSet::new();
+        for (text, beginning) in cases {
+            let name = of_claim(text).unwrap();
+            assert!(name.starts_with(beginning), "{text}: {name}");
+            assert!(
+                name.len() <= MAX_CHARS && name.chars().all(is_allowed),
+                "{name}"
+            );
+            assert!(names.insert(name), "{text}");
+        }
+        assert_eq!(of_claim(""), None);
+    }
 
     #[test]
     fn a_session_name_has_only_what_an_arn_can_carry() {

@@ -48,10 +48,6 @@ impl Settings {
         if let (Some(path), Some(text)) = (&self.config, &text) {
             values.read_file(&path.display().to_string(), text, &mut faults);
         }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is where the environment comes in"
-        )]
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
@@ -145,10 +141,6 @@ impl Serve {
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that `map_err` wants"
-)]
 fn failed(error: impl std::error::Error) -> Exit {
     complain(&error);
     Exit::Failed
@@ -158,18 +150,17 @@ async fn serve(config: Config, quickstart: Option<Quickstart>) -> Result<Exit, E
     let store = Arc::new(Store::empty());
     let metrics = Arc::new(Metrics::new().map_err(failed)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let source = match &config.bundle.directory {
-        Some(directory) => Source::Directory(Loader::new(
+    let source = if let Some(directory) = &config.bundle.directory {
+        Source::Directory(Loader::new(
             directory,
             config.bundle.watch,
             Arc::clone(&store),
             Arc::clone(&metrics),
             Arc::clone(&clock),
-        )),
-        None => {
-            publish(quickstart.as_ref(), &store, &metrics, clock.as_ref())?;
-            Source::Published
-        }
+        ))
+    } else {
+        publish(quickstart.as_ref(), &store, &metrics, clock.as_ref())?;
+        Source::Published
     };
     let server = Server::bind(config, store, metrics, clock, source)
         .await

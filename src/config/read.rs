@@ -75,8 +75,8 @@ impl Reader<'_> {
                 .ok()
                 .filter(|number| (1..=1_000_000).contains(number))
         });
-        let http = self.door("http.address");
-        let admin = self.door("admin.address");
+        let http = self.read("http.address", ADDRESS, door);
+        let admin = self.read("admin.address", ADDRESS, door);
         let delay = self.duration("drain.delay");
         let max = self.duration("drain.max");
         let filter = self.read("log.level", "a level, such as `info`", |text| {
@@ -120,8 +120,8 @@ impl Reader<'_> {
                 forwarding: forwarding?,
                 concurrency: concurrency?,
             },
-            http: http?,
-            admin: admin?,
+            http: http?.0,
+            admin: admin?.0,
             drain: Drain {
                 delay: delay?,
                 max: max?,
@@ -160,12 +160,15 @@ impl Reader<'_> {
     fn duration(&mut self, path: &'static str) -> Option<Duration> {
         self.read(path, "a number with a unit: `200ms`, `30s`, `5m`", duration)
     }
+}
 
-    fn door(&mut self, path: &'static str) -> Option<Option<Address>> {
-        self.read(path, ADDRESS, |text| match text {
-            "off" => Some(None),
-            _ => Address::parse(text).map(Some),
-        })
+/// A door that may be closed.
+struct Door(Option<Address>);
+
+fn door(text: &str) -> Option<Door> {
+    match text {
+        "off" => Some(Door(None)),
+        _ => Address::parse(text).map(Some).map(Door),
     }
 }
 

@@ -244,7 +244,7 @@ mod tests {
     fn what_is_printed_is_a_file_of_settings() {
         let mut values = Values::default();
         values.set("decisions.address", "127.0.0.1:1, unix:/tmp/x", "--flag");
-        values.set("log.level", "info,h2=\"warn\"", "--flag");
+        values.set("log.level", "info,h2=warn", "--flag");
         let printed = values.to_yaml();
         let mut again = Values::default();
         let mut diagnostics = Vec::new();

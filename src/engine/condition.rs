@@ -8,7 +8,7 @@ use crate::model::{Context, ContextKey, ContextValue, Timestamp};
 use crate::policy::decimal::Decimal;
 use crate::policy::ip_range::{IpRange, parse_address};
 use crate::policy::template::{Template, Token};
-use crate::policy::{Base, Comparison, Condition, ConditionValue, Qualifier};
+use crate::policy::{Base, Cardinality, Comparison, Condition, ConditionValue, Qualifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::cmp::Ordering;
@@ -17,8 +17,8 @@ use std::cmp::Ordering;
 #[derive(Debug)]
 pub(super) struct Test {
     pub(super) key: ContextKey,
-    /// Whether the key is declared to hold a set.
-    multiple: bool,
+    /// How many values the key is declared to have.
+    cardinality: Cardinality,
     qualifier: Qualifier,
     if_exists: bool,
     negated: bool,
@@ -54,7 +54,7 @@ impl Test {
     pub(super) fn compile(condition: &Condition) -> Self {
         Self {
             key: condition.key.clone(),
-            multiple: condition.multiple,
+            cardinality: condition.cardinality,
             qualifier: condition.qualifier,
             if_exists: condition.if_exists,
             negated: condition.base.is_negated(),
@@ -71,6 +71,10 @@ impl Test {
             Some(ContextValue::Values(values)) => values,
             None => &[],
         };
+        // KEY-4: a longer list than declared has no answer, whatever is asked of it.
+        if self.cardinality == Cardinality::Single && values.len() > 1 {
+            return Truth::Undetermined;
+        }
         if let Operator::Null { absent, present } = self.operator {
             return null(values, absent, present);
         }
@@ -81,7 +85,7 @@ impl Test {
     }
 
     fn single(&self, values: &[Box<str>], context: &Context) -> Truth {
-        if self.multiple {
+        if self.cardinality == Cardinality::Multiple {
             // SET-1: a set tested as one value has no answer for either polarity.
             return Truth::Undetermined;
         }
@@ -279,7 +283,9 @@ impl<'a> RequestArn<'a> {
         for slot in &mut components {
             *slot = parts.next()?;
         }
-        Some(Self(components))
+        // ARN-1: the resource of a real ARN is not empty.
+        let [.., resource] = components;
+        (!resource.is_empty()).then_some(Self(components))
     }
 }
 

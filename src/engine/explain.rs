@@ -4,7 +4,7 @@ use crate::engine::document::{Document, Level, Statement};
 use crate::engine::judge::Layers;
 use crate::engine::principal::Caller;
 use crate::engine::truth::Truth;
-use crate::model::{Context, ContextValue, Layer, Request, StatementRef};
+use crate::model::{Arn, Context, ContextValue, Layer, Request, StatementRef};
 use crate::policy::{Effect, Place};
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ pub fn explain(layers: &Layers<'_>, request: &Request<'_>) -> Explanation {
     explainer.levels(Layer::Rcp, layers.rcp);
     explainer.documents(Layer::Endpoint, layers.endpoint.unwrap_or_default());
     if let Some(document) = layers.resource {
-        let trust = request.resource.delegation == crate::model::Delegation::Trust;
+        let trust = request.resource.name.arn().is_some_and(Arn::is_role);
         let layer = if trust { Layer::Trust } else { Layer::Resource };
         explainer.documents(layer, std::slice::from_ref(document));
     }
@@ -147,7 +147,11 @@ impl Explainer<'_> {
         if let Some(principal) = &statement.principal {
             elements.push(ElementReport {
                 name: name(principal.negated, "Principal", "NotPrincipal"),
-                result: self.caller.matched_by(Some(principal)).is_some().into(),
+                result: self
+                    .caller
+                    .matched_by(statement.effect, Some(principal))
+                    .is_some()
+                    .into(),
             });
         }
         elements.push(ElementReport {

@@ -4,8 +4,8 @@ use crate::engine::document::{Document, Level, Statement};
 use crate::engine::principal::{Caller, MatchKind};
 use crate::engine::truth::Truth;
 use crate::model::{
-    AccountId, Credential, Decision, Delegation, EvaluationFault, FederationIssuer, Grant, Layer,
-    Principal, Reason, Request, ResourceName, StatementRef,
+    AccountId, Arn, Credential, Decision, Delegation, EvaluationFault, FederationIssuer, Grant,
+    Layer, Principal, Reason, Request, ResourceName, StatementRef,
 };
 use crate::policy::Effect;
 use smallvec::SmallVec;
@@ -55,7 +55,7 @@ pub fn judge(layers: &Layers<'_>, request: &Request<'_>) -> Decision {
     if is_refused_to_credential(request) {
         return Decision::implicit(Layer::Session, None);
     }
-    if layers.no_permission_needed || needs_no_permission(request) {
+    if needs_no_permission(layers, request) {
         return Decision::Allow(Grant {
             none_needed: true,
             ..Grant::default()
@@ -104,25 +104,33 @@ fn is_refused_to_credential(request: &Request<'_>) -> bool {
             prefix == "iam" || (prefix == "sts" && name != "getcalleridentity")
         }
         (_, Credential::SessionToken { mfa }) => {
-            (prefix == "iam" && !mfa)
-                || (prefix == "sts" && !matches!(name, "assumerole" | "getcalleridentity"))
+            (prefix == "iam" && !mfa) || (prefix == "sts" && !is_open_to_session_tokens(name))
         }
         (_, Credential::Ordinary) => false,
     }
 }
 
+/// What a session token of a user may ask of the token service: its own identity, and to assume a
+/// role with all that is decided along with it (ROLE-17, ROLE-20, ROLE-25).
+fn is_open_to_session_tokens(name: &str) -> bool {
+    matches!(
+        name,
+        "assumerole" | "getcalleridentity" | "setcontext" | "setsourceidentity" | "tagsession"
+    )
+}
+
 /// EV-6.
-fn needs_no_permission(request: &Request<'_>) -> bool {
+fn needs_no_permission(layers: &Layers<'_>, request: &Request<'_>) -> bool {
     let authenticated = !matches!(
         request.principal,
         Principal::Anonymous | Principal::IdentityProvider { .. }
     );
-    authenticated
-        && request.action.prefix() == "sts"
+    let of_sts = request.action.prefix() == "sts"
         && matches!(
             request.action.name(),
             "getcalleridentity" | "getsessiontoken"
-        )
+        );
+    authenticated && (layers.no_permission_needed || of_sts)
 }
 
 /// What the scan of one layer found.
@@ -193,7 +201,11 @@ impl<'a> Applicable<'a> {
             resource: layers.resource,
             identity: has_identity.then_some(layers.identity),
             boundary: layers.boundary.filter(|_| has_identity && !service_linked),
-            session: layers.session.filter(|_| has_session),
+            // EV-5: a user has none, so an empty list of them is no limit.
+            session: layers.session.filter(|documents| {
+                let of_user = matches!(request.principal, Principal::User { .. });
+                has_session && !(of_user && documents.is_empty())
+            }),
             acl: layers.acl,
         }
     }
@@ -280,8 +292,12 @@ impl<'a, 'r> Judgement<'a, 'r> {
                 .scan(Layer::Session, None, documents, false)
                 .allow
                 .is_some(),
-            // EV-27: a federated user without session policy has nothing by identity.
-            None => !matches!(self.request.principal, Principal::FederatedUser { .. }),
+            // EV-27: a federated user without session policy has nothing by identity, and a session
+            // of the root user has its task policy or nothing (EV-12).
+            None => !matches!(
+                self.request.principal,
+                Principal::FederatedUser { .. } | Principal::Root { assumed: true, .. }
+            ),
         };
         // RSN-5: among the gates a failing RCP is named before a failing SCP.
         let order = |reason: &Reason| match reason.layer() {
@@ -347,7 +363,8 @@ impl<'a, 'r> Judgement<'a, 'r> {
     }
 
     fn resource_layer(&self) -> Layer {
-        if self.request.resource.delegation == Delegation::Trust {
+        let name = &self.request.resource.name;
+        if name.arn().is_some_and(Arn::is_role) {
             Layer::Trust
         } else {
             Layer::Resource
@@ -530,7 +547,7 @@ fn matches(
     if !statement.action_matches(request.action) {
         return None;
     }
-    let kind = caller.matched_by(statement.principal.as_ref())?;
+    let kind = caller.matched_by(statement.effect, statement.principal.as_ref())?;
     let resource = statement.resource_matches(request.resource, request.context);
     if resource == Truth::False {
         return None;

@@ -1,7 +1,7 @@
 //! Which principal entries match a caller, and how strongly (PM-1 to PM-8).
 
 use crate::model::{AccountId, FederationIssuer, Principal};
-use crate::policy::{Element, PrincipalEntry};
+use crate::policy::{Effect, Element, PrincipalEntry};
 
 /// To whom a grant goes (PM-2), from the weakest to the strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,14 @@ pub(super) struct Caller<'a> {
 impl Caller<'_> {
     /// Whether and how a statement's principal element matches. A statement without one is about
     /// whoever it is attached to.
-    pub(super) fn matched_by(self, element: Option<&Element<PrincipalEntry>>) -> Option<MatchKind> {
+    ///
+    /// Whom an entry means cannot always be told: such an entry matches in a Deny, and in nothing
+    /// else (GEN-3).
+    pub(super) fn matched_by(
+        self,
+        effect: Effect,
+        element: Option<&Element<PrincipalEntry>>,
+    ) -> Option<MatchKind> {
         let Some(element) = element else {
             return Some(MatchKind::Direct);
         };
@@ -33,11 +40,17 @@ impl Caller<'_> {
             // `NotPrincipal` stands in Deny statements alone, so the kind has no meaning there.
             return (!self.is_exempt(&element.entries)).then_some(MatchKind::Direct);
         }
+        let doubtful = || {
+            let in_doubt = |entry| is_doubtful(entry, self.principal);
+            let hits = effect == Effect::Deny && element.entries.iter().any(in_doubt);
+            hits.then_some(MatchKind::Delegating)
+        };
         element
             .entries
             .iter()
             .filter_map(|entry| kind(entry, self.principal))
             .max()
+            .or_else(doubtful)
     }
 
     /// PM-7: exempt only when every identity on the caller's chain is listed.
@@ -113,13 +126,30 @@ fn is_account(entry: &PrincipalEntry, id: AccountId, partition: &str) -> bool {
     }
 }
 
+/// Whether nobody can tell if an entry means the caller.
+fn is_doubtful(entry: &PrincipalEntry, principal: &Principal) -> bool {
+    match (entry, principal) {
+        // Which account has a canonical id is known where the bundle says so, and then the entry
+        // is that account's.
+        (PrincipalEntry::CanonicalUser(_), _) => principal.account().is_some(),
+        (
+            PrincipalEntry::User(user),
+            Principal::FederatedUser {
+                account,
+                issuer: FederationIssuer::Unknown,
+                ..
+            },
+        ) => user.account() == Some(*account),
+        _ => false,
+    }
+}
+
 /// The table of PM-1.
 fn kind(entry: &PrincipalEntry, principal: &Principal) -> Option<MatchKind> {
     use MatchKind::{Delegating, Direct, Limited};
     let when = |matches: bool, kind| matches.then_some(kind);
     match entry {
         PrincipalEntry::Everyone => Some(Direct),
-        // An account by canonical id is replaced by its account where the bundle knows it.
         PrincipalEntry::CanonicalUser(_) | PrincipalEntry::UniqueId(_) => None,
         PrincipalEntry::Account { .. } => {
             let id = principal.account()?;

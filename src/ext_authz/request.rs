@@ -11,6 +11,9 @@ use std::net::IpAddr;
 /// The most header fields of a call.
 const MAX_HEADERS: usize = 256;
 
+/// The longest path with its query, in bytes; Envoy's own limit for all headers is 60 KiB.
+const MAX_TARGET: usize = 64 * 1024;
+
 /// Reads a check.
 ///
 /// # Errors
@@ -20,7 +23,11 @@ const MAX_HEADERS: usize = 256;
 pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
     let CheckRequest { attributes } = check;
     let attributes = attributes.ok_or_else(|| malformed("no_attributes", "no attributes"))?;
-    let AttributeContext { source, request } = attributes;
+    let AttributeContext {
+        source,
+        request,
+        tls_session,
+    } = attributes;
     let attribute_context::Request { http } =
         request.ok_or_else(|| malformed("no_http", "the check is not about an HTTP request"))?;
     let http =
@@ -35,6 +42,9 @@ pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
         protocol: _,
         header_map,
     } = http;
+    if path.len() > MAX_TARGET {
+        return Err(malformed("target_too_long", "the path is too long"));
+    }
     let headers = match header_map {
         None => joined(headers)?,
         Some(_) if !headers.is_empty() => {
@@ -46,7 +56,13 @@ pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
         Some(map) => listed(map.headers)?,
     };
     let attribute_context::Peer { address, principal } = source.unwrap_or_default();
-    let secure = (!scheme.is_empty()).then(|| scheme.eq_ignore_ascii_case("https"));
+    let certain = tls_session.is_some() || !principal.is_empty();
+    let secure = match scheme.as_str() {
+        _ if certain => Some(true),
+        "http" => Some(false),
+        // Over HTTP/2 the scheme is the client's own word.
+        _ => None,
+    };
     let protocol = Protocol::of(&headers)
         .map_err(|fault| malformed("bad_header", &format!("content-type: {fault}")))?;
     let peer = Peer {
@@ -74,7 +90,7 @@ fn malformed(label: &'static str, message: &str) -> Refusal {
 
 /// The form in which duplicates are joined by commas.
 fn joined(map: std::collections::HashMap<String, String>) -> Result<Headers, Refusal> {
-    let mut headers = Headers::new();
+    let mut headers = Headers::of_joined();
     if map.len() > MAX_HEADERS {
         return Err(malformed("too_many_headers", "too many headers"));
     }
@@ -135,6 +151,7 @@ mod tests {
             attributes: Some(AttributeContext {
                 source: None,
                 request: Some(request),
+                tls_session: None,
             }),
         }
     }
@@ -185,6 +202,36 @@ mod tests {
     }
 
     #[test]
+    fn only_the_connection_tells_that_it_is_secure() {
+        use crate::proto::envoy::service::auth::v3::attribute_context::{Peer, TlsSession};
+        let secure = |scheme: &str, tls: bool, principal: &str| {
+            let http = HttpRequest {
+                scheme: scheme.to_owned(),
+                ..HttpRequest::default()
+            };
+            let mut check = check(http);
+            let attributes = check.attributes.as_mut().unwrap();
+            attributes.tls_session = tls.then(TlsSession::default);
+            attributes.source = Some(Peer {
+                address: None,
+                principal: principal.to_owned(),
+            });
+            read(check).unwrap().peer.secure
+        };
+        let cases = [
+            ("https", true, "", Some(true)),
+            ("http", true, "", Some(true)),
+            ("http", false, "spiffe://shop.test/x", Some(true)),
+            ("http", false, "", Some(false)),
+            ("https", false, "", None),
+            ("", false, "", None),
+        ];
+        for (scheme, tls, principal, expected) in cases {
+            assert_eq!(secure(scheme, tls, principal), expected, "{scheme} {tls}");
+        }
+    }
+
+    #[test]
     fn both_forms_of_headers_are_read() {
         let joined = HttpRequest {
             headers: [
@@ -195,7 +242,7 @@ mod tests {
             ..HttpRequest::default()
         };
         assert_eq!(
-            read(check(joined)).unwrap().headers.single("x-a"),
+            read(check(joined)).unwrap().headers.joined("x-a"),
             Ok(Some("1,2"))
         );
         let listed = HttpRequest {

@@ -64,10 +64,16 @@ impl CheckService {
         let stopwatch = Stopwatch::start();
         let id = DecisionId::random();
         // A panic must become a denial, whatever it was that failed.
-        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(message)));
-        let (outcome, call) =
-            decided.unwrap_or_else(|_| (Outcome::refused(Refusal::Internal), None));
-        let response = write(&outcome, &id, call.as_ref(), self.forwarding);
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            let (outcome, call) = self.decide(message);
+            let response = write(&outcome, &id, call.as_ref(), self.forwarding);
+            (outcome, response)
+        }));
+        let (outcome, response) = answered.unwrap_or_else(|_| {
+            let outcome = Outcome::refused(Refusal::Internal);
+            let response = write(&outcome, &id, None, self.forwarding);
+            (outcome, response)
+        });
         self.metrics.decided(
             Door::ExtAuthz,
             outcome.label(),
@@ -100,7 +106,7 @@ impl CheckService {
         let Ok(_place) = self.places.try_acquire() else {
             return framed(&self.answer(Err(Refusal::Overload)));
         };
-        let limit = timeout(request.headers());
+        let limit = timeout(request.headers()).min(LONGEST);
         let message = match tokio::time::timeout(limit, message(request.into_body())).await {
             Ok(message) => message,
             Err(_) => Err(Refusal::Deadline),
@@ -128,9 +134,12 @@ impl Service<Request<Body>> for CheckService {
     }
 }
 
-/// The time that the asker gives, by `grpc-timeout`; without one a check has ten seconds.
+/// The longest that a check may take to arrive.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The time that the asker gives, by `grpc-timeout`; without one it is [`LONGEST`].
 fn timeout(headers: &HeaderMap) -> Duration {
-    let default = Duration::from_secs(10);
+    let default = LONGEST;
     let Some(text) = headers
         .get("grpc-timeout")
         .and_then(|value| value.to_str().ok())

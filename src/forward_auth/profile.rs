@@ -13,7 +13,7 @@ pub enum Profile {
     ForwardAuth,
     /// nginx's `auth_request`: 2xx allows, 401 and 403 deny, all else is an error (500).
     Nginx,
-    /// Envoy's HTTP ext_authz: 200 alone allows, and a server error may let the call pass.
+    /// Envoy's HTTP `ext_authz`: 200 alone allows, and a server error may let the call pass.
     Envoy,
 }
 
@@ -125,8 +125,9 @@ fn required<'h>(headers: &'h Headers, name: &'static str) -> Result<&'h str, Ref
 
 /// The address that the proxy itself appended: the last one.
 fn last_address(list: &str) -> Result<IpAddr, Refusal> {
-    let (_, last) = list.rsplit_once(',').unwrap_or(("", list));
-    last.trim()
+    let (_, address) = list.rsplit_once(',').unwrap_or(("", list));
+    address
+        .trim()
         .parse()
         .map_err(|_| malformed("the proxy told no address of the client"))
 }

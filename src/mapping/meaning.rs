@@ -26,7 +26,7 @@ pub struct Mapped<'t> {
     /// The name of the resource's type, where the route names a type.
     pub resource_type: Option<&'t str>,
     /// The account that owns the resource: the one that its ARN template names, else the service's.
-    /// `None` exactly when the action has no resource.
+    /// `None` when neither does, which only an action without resource can have.
     pub owner: Option<AccountId>,
     /// Whose resource policy speaks for the resource.
     pub policy: PolicySource,
@@ -116,6 +116,11 @@ impl Meaning {
         !self.captures.is_empty()
     }
 
+    /// Whether the route was written for HEAD itself.
+    pub(super) fn is_for_head(&self) -> bool {
+        self.written.starts_with("HEAD ")
+    }
+
     /// Whether a condition key comes from the query.
     pub(super) fn reads_query(&self) -> bool {
         self.attributes.iter().any(Attribute::reads_query)
@@ -166,7 +171,8 @@ impl Meaning {
             return Ok(Target {
                 name: ResourceName::Wildcard,
                 kind: None,
-                owner: None,
+                // What a service does without a resource is its account's own business.
+                owner: self.service.account,
                 policy: PolicySource::Nobody,
             });
         };

@@ -61,6 +61,8 @@ pub(super) enum AttributeFault {
     Credentials(String),
     #[error("the header `{0}` is one that Sidegate itself sends to services")]
     OwnHeader(String),
+    #[error("the header `{0}` is one by which proxies tell things, and clients send it as well")]
+    ProxyHeader(String),
     #[error("`{0}` is not the name of a query parameter")]
     QueryName(String),
     #[error("a gRPC call has no query")]
@@ -79,6 +81,7 @@ impl AttributeFault {
             | Self::HeaderName(_)
             | Self::Credentials(_)
             | Self::OwnHeader(_)
+            | Self::ProxyHeader(_)
             | Self::QueryName(_)
             | Self::QueryInGrpc
             | Self::Variable(_) => rule::SOURCE,
@@ -98,6 +101,9 @@ impl AttributeFault {
             Self::HeaderName(_) => "letters, digits and `-`, as in `header:x-priority`",
             Self::Credentials(_) | Self::OwnHeader(_) => {
                 "use the keys of the principal, such as `aws:PrincipalArn`"
+            }
+            Self::ProxyHeader(_) => {
+                "use the keys of the connection, such as `aws:SourceIp`, or bind the route to a host"
             }
             Self::QueryName(_) => "a name without spaces and `+`, not escaped",
             Self::QueryInGrpc => "send it as metadata and read it with `header:NAME`",
@@ -200,7 +206,9 @@ fn check_key(key: &str, service: &Service) -> Result<ContextKey, AttributeFault>
     match prefix {
         "aws" if name == "tagkeys" => return Ok(folded),
         "aws" if name.strip_prefix("requesttag/").is_some_and(is_tag) => return Ok(folded),
-        "aws" | "sts" | "iam" | "saml" => return Err(AttributeFault::Derived(key.to_owned())),
+        "aws" | "sts" | "iam" | "saml" | "sidegate" => {
+            return Err(AttributeFault::Derived(key.to_owned()));
+        }
         _ if !is_prefix => return Err(AttributeFault::Derived(key.to_owned())),
         _ => {}
     }
@@ -226,8 +234,32 @@ fn header(name: &str) -> Result<Box<str>, AttributeFault> {
         "authorization" | "proxy-authorization" | "cookie" | "x-amz-security-token" => {
             Err(AttributeFault::Credentials(folded))
         }
-        own if own.starts_with("x-sidegate-") => Err(AttributeFault::OwnHeader(folded)),
+        name if is_of("x-sidegate-", name) => Err(AttributeFault::OwnHeader(folded)),
+        name if PROXY.iter().any(|prefix| is_of(prefix, name)) => {
+            Err(AttributeFault::ProxyHeader(folded))
+        }
         _ => Ok(folded.into()),
+    }
+}
+
+/// Headers by which proxies tell things, and which a client can send as well (rule 8).
+const PROXY: [&str; 6] = [
+    "forwarded",
+    "host",
+    "x-envoy-",
+    "x-forwarded-",
+    "x-original-",
+    "x-real-ip",
+];
+
+/// Whether a name is `wanted`, or begins with it where it ends in a hyphen, in any spelling that a
+/// server could fold to it.
+fn is_of(wanted: &str, name: &str) -> bool {
+    let folded = name.replace(['_', '.'], "-");
+    if wanted.ends_with('-') {
+        folded.starts_with(wanted)
+    } else {
+        folded == wanted
     }
 }
 

@@ -91,6 +91,15 @@ fn resolve_http<'t>(
     mode: PathMode,
 ) -> Result<Mapped<'t>, MappingError> {
     let path = Path::read(&call.target, mode).map_err(MappingError::AmbiguousPath)?;
+    // The content type is the client's word. Servers take calls of a gRPC service under other types
+    // too, so a path of one is never an ordinary path.
+    if let [service, _] = path.segments()
+        && sites
+            .clone()
+            .any(|site| site.grpc.contains_key(service.decoded()))
+    {
+        return resolve_grpc(call, sites);
+    }
     let written = path.query().unwrap_or_default();
     let read = || Query::read(written).map_err(MappingError::BadQuery);
     let strict = match mode {

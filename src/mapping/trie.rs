@@ -78,6 +78,20 @@ pub(super) fn find<'n>(
     let Some(exact) = walk(Reading::Exact) else {
         return Found::Nothing;
     };
+    // Many servers answer HEAD as they answer GET.
+    if method == "HEAD" {
+        let sought = Sought {
+            method: "GET",
+            path,
+            reading: Reading::Exact,
+        };
+        let get = tries
+            .clone()
+            .find_map(|trie| trie.descend(path.segments(), sought));
+        if get.is_some_and(|get| !Arc::ptr_eq(exact, get) && !exact.is_for_head()) {
+            return Found::Doubtful;
+        }
+    }
     // A path of literals alone names its route whatever else a server folds it to.
     if !exact.has_captures() {
         return Found::Route(exact);

@@ -189,6 +189,20 @@ impl Layer {
     }
 }
 
+impl Layer {
+    /// The name in a message to a person, with its article.
+    #[must_use]
+    pub fn with_article(self) -> String {
+        let words = self.in_words();
+        let article = if words.starts_with(['e', 'i']) {
+            "an"
+        } else {
+            "a"
+        };
+        format!("{article} {words}")
+    }
+}
+
 impl Reason {
     /// The layer that the reason speaks of, if it speaks of one.
     #[must_use]

@@ -69,6 +69,8 @@ pub struct Peer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     fields: Vec<(String, Vec<u8>)>,
+    /// Whether fields of one name came joined by commas, so that nobody can tell how many.
+    are_joined: bool,
 }
 
 /// Why a header that should have one readable value has not.
@@ -89,6 +91,15 @@ impl Headers {
         Self::default()
     }
 
+    /// No header fields, to be filled from a form that joins fields of one name by commas.
+    #[must_use]
+    pub fn of_joined() -> Self {
+        Self {
+            are_joined: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds a field; the name is folded to lower case.
     pub fn push(&mut self, name: &str, value: impl Into<Vec<u8>>) {
         self.fields.push((name.to_ascii_lowercase(), value.into()));
@@ -106,10 +117,25 @@ impl Headers {
     ///
     /// # Errors
     ///
-    /// - [`HeaderFault::Repeated`] when the field came more than once.
+    /// - [`HeaderFault::Repeated`] when the field came more than once, or may have: a comma in a
+    ///   form that joins fields by commas (rule 10 of the Envoy contract).
     /// - [`HeaderFault::NotText`] when the value is not UTF-8 or holds control characters: such a
     ///   value is refused, never taken for absent.
     pub fn single(&self, name: &str) -> Result<Option<&str>, HeaderFault> {
+        let value = self.joined(name)?;
+        if self.are_joined && value.is_some_and(|value| value.contains(',')) {
+            return Err(HeaderFault::Repeated);
+        }
+        Ok(value)
+    }
+
+    /// As [`single`](Self::single) for a header whose value may well hold commas and on which no
+    /// decision should rest, such as `user-agent`.
+    ///
+    /// # Errors
+    ///
+    /// As [`single`](Self::single), save that commas are text.
+    pub fn joined(&self, name: &str) -> Result<Option<&str>, HeaderFault> {
         let mut values = self
             .iter()
             .filter(|(field, _)| *field == name)
@@ -170,5 +196,11 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(headers.single(name), expected, "{name}");
         }
+        let mut joined = Headers::of_joined();
+        joined.push("x-priority", "low,high");
+        joined.push("x-plain", "low");
+        assert_eq!(joined.single("x-priority"), Err(HeaderFault::Repeated));
+        assert_eq!(joined.joined("x-priority"), Ok(Some("low,high")));
+        assert_eq!(joined.single("x-plain"), Ok(Some("low")));
     }
 }

@@ -110,11 +110,18 @@ impl Principal {
                 })
             }
             ("sts", Some(("assumed-role", rest))) => {
-                let (name, _) = rest.split_once('/').ok_or_else(nobody)?;
+                // Neither name may be empty, and a session's holds no slash (ROLE-12).
+                let (name, _) = rest
+                    .split_once('/')
+                    .filter(|(role, session)| {
+                        !role.is_empty() && !session.is_empty() && !session.contains('/')
+                    })
+                    .ok_or_else(nobody)?;
                 let role = if let Some(role) = role {
                     Arn::parse(role)
                         .ok()
                         .filter(|role| role.is_role() && role.name() == name)
+                        .filter(|role| role.partition() == arn.partition())
                         .filter(|role| role.account() == Some(account))
                         .ok_or_else(|| InvalidPrincipal::NotItsRole(role.to_owned()))?
                 } else {

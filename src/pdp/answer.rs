@@ -103,11 +103,13 @@ pub fn headers_to_remove(
     call: Option<&HttpCall>,
     forwarding: Forwarding,
 ) -> Vec<String> {
-    let sent = call
+    let of_client = call
         .into_iter()
         .flat_map(|call| call.headers.iter().map(|(name, _)| name));
     let mut remove: Vec<String> = OWNED_HEADERS.map(str::to_owned).to_vec();
-    remove.extend(sent.filter(|name| is_owned(name)).map(str::to_owned));
+    // Where the PEP does not show every header, the other spelling may be there unseen.
+    remove.extend(OWNED_HEADERS.map(|name| name.replace('-', "_")));
+    remove.extend(of_client.filter(|name| is_owned(name)).map(str::to_owned));
     if forwarding == Forwarding::Strip {
         remove.push("authorization".to_owned());
     }

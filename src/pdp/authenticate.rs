@@ -3,8 +3,8 @@
 use crate::authn::{Bearer, Presented, WebIdentity, presented};
 use crate::engine::{Layers, Subject, judge};
 use crate::model::{
-    AccountId, Action, Arn, Context, Credential, Delegation, HttpCall, Layer, Principal, Request,
-    Resource, ResourceName, Timestamp,
+    AccountId, Action, Arn, Context, Credential, Decision, Delegation, HttpCall, Layer, Principal,
+    Reason, Request, Resource, ResourceName, Timestamp,
 };
 use crate::pdp::caller::{AuthenticationType, Caller};
 use crate::pdp::context;
@@ -64,6 +64,7 @@ fn peer(snapshot: &Snapshot, call: &HttpCall, now: Timestamp) -> Result<Caller, 
     let role = snapshot
         .policies
         .role(identity.account, &identity.role)
+        .filter(|role| role.account == identity.account)
         .ok_or_else(|| Refusal::Unauthenticated {
             label: "unknown_role",
             rule: "MTL-02",
@@ -91,7 +92,7 @@ pub(super) fn token_session(
         .role
         .as_deref()
         .and_then(|role| snapshot.policies.role(account, role))
-        .ok_or_else(|| trust_denied(None))?;
+        .ok_or_else(unknown_role)?;
     may_assume(role, &identity, now, facts)?;
     let mut caller = session(role, &identity.session_name, AuthenticationType::Oidc)?;
     caller.issued_at = Some(identity.issued_at);
@@ -103,6 +104,11 @@ pub(super) fn token_session(
     caller.source_identity = identity.source_identity;
     caller.session_tags = identity.session_tags;
     Ok(caller)
+}
+
+fn unknown_role() -> Refusal {
+    Action::parse("sts:AssumeRoleWithWebIdentity")
+        .map_or(Refusal::Internal, |action| trust_denied(&action, None))
 }
 
 /// Asks the trust policy of the role (ROLE-4), and again for tags and source identity (ROLE-20,
@@ -145,17 +151,17 @@ fn may_assume(
             resource: &resource,
             context: &context,
         };
-        if !judge(&layers, &request).is_allow() {
-            return Err(trust_denied(Some(&action)));
+        if let Decision::Deny(reasons) = judge(&layers, &request) {
+            return Err(trust_denied(&action, reasons.first()));
         }
     }
     Ok(())
 }
 
-fn trust_denied(action: Option<&Action>) -> Refusal {
-    let action = action.map_or("sts:AssumeRoleWithWebIdentity", Action::as_str);
+/// JWT-08: whatever the reason is, the caller is told the same.
+fn trust_denied(action: &Action, reason: Option<&Reason>) -> Refusal {
     Refusal::Denied {
-        reason: "implicit_deny",
+        reason: reason.map_or("implicit_deny", Reason::label),
         layer: Some(Layer::Trust),
         layers: vec![Layer::Trust],
         statements: Vec::new(),

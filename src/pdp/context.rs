@@ -41,7 +41,42 @@ const DERIVED: &[&str] = &[
 const DERIVED_FAMILIES: &[&str] = &["aws:principaltag/", "aws:resourcetag/", "iam:resourcetag/"];
 
 /// The tags of resources: until the bundle has records of resources nobody knows them.
-const RESOURCE_TAGS: &str = "aws:resourcetag/";
+const RESOURCE_TAGS: [&str; 2] = ["aws:resourcetag/", "iam:resourcetag/"];
+
+/// Keys that tell about the connection of a caller.
+const NETWORK: [&str; 4] = [
+    "aws:SourceIp",
+    "aws:SecureTransport",
+    "aws:UserAgent",
+    "aws:Referer",
+];
+
+/// Why a key of a question is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum KeyFault {
+    /// Only Sidegate itself may set it (CTX-5).
+    #[error("the key `{0}` is derived here")]
+    Derived(String),
+    /// It came in two spellings.
+    #[error("the key `{0}` is given twice")]
+    Twice(String),
+}
+
+/// What a trusted peer tells about the connection of the caller it asks about; the rest is unknown
+/// (CTX-6).
+pub(super) fn set_told_network(context: &mut Context, given: &[(String, Vec<String>)]) {
+    for key in NETWORK {
+        let mut told = given
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(key));
+        match (told.next(), told.next()) {
+            (Some((_, values)), None) => {
+                context.set_all(key, values.iter().map(|value| value.as_str().into()));
+            }
+            _ => context.set_unknown(key),
+        }
+    }
+}
 
 /// The context of an HTTP call.
 pub(super) fn of_call(
@@ -55,11 +90,14 @@ pub(super) fn of_call(
         context.set_all(key, values.iter().cloned());
     }
     set_network(&mut context, call);
-    if let Some(region) = &mapped.service.region {
-        context.set("aws:RequestedRegion", region.clone());
+    match &mapped.service.region {
+        Some(region) => context.set("aws:RequestedRegion", region.clone()),
+        None => context.set_unknown("aws:RequestedRegion"),
     }
     set_caller(&mut context, caller);
-    set_resource(&mut context, &mapped.resource, mapped.owner);
+    // CTX-4: what has no owner of its own is the caller's.
+    let owner = mapped.owner.or_else(|| caller.principal.account());
+    set_resource(&mut context, &mapped.resource, owner);
     set_time(&mut context, now);
     context
 }
@@ -68,24 +106,32 @@ pub(super) fn of_call(
 ///
 /// # Errors
 ///
-/// The name of a key that only Sidegate itself may set (CTX-5).
+/// [`KeyFault`] for a key that may not be given so.
 pub(super) fn of_question(
     caller: &Caller,
     given: &[(String, Vec<String>)],
     resource: &ResourceName,
     owner: Option<AccountId>,
     now: Timestamp,
-) -> Result<Context, String> {
+) -> Result<Context, KeyFault> {
     let mut context = Context::new();
     for (key, values) in given {
         let folded = key.to_ascii_lowercase();
         let of_family = |family: &&str| folded.starts_with(*family);
         if DERIVED.contains(&folded.as_str()) || DERIVED_FAMILIES.iter().any(of_family) {
-            return Err(key.clone());
+            return Err(KeyFault::Derived(key.clone()));
         }
-        context.set_all(key, values.iter().map(|value| value.as_str().into()));
+        if context.lookup(&folded).is_none() {
+            context.set_all(key, values.iter().map(|value| value.as_str().into()));
+        } else if folded.starts_with("aws:requesttag/") {
+            // KEY-2: two tags whose names differ by case alone.
+            context.set_unknown(key);
+        } else {
+            return Err(KeyFault::Twice(key.clone()));
+        }
     }
     set_caller(&mut context, caller);
+    let owner = owner.or_else(|| caller.principal.account());
     set_resource(&mut context, resource, owner);
     set_time(&mut context, now);
     Ok(context)
@@ -141,11 +187,11 @@ pub(super) fn set_network(context: &mut Context, call: &HttpCall) {
         None => context.set_unknown("aws:SecureTransport"),
     }
     for (key, header) in [("aws:UserAgent", "user-agent"), ("aws:Referer", "referer")] {
-        match call.headers.single(header) {
-            Ok(Some(text)) => context.set(key, text),
+        match call.headers.joined(header) {
+            Ok(Some(text)) if text.len() <= Context::MAX_CHARS => context.set(key, text),
             Ok(None) => {}
             // Present, but not in one readable way: not the same as absent.
-            Err(_) => context.set_unknown(key),
+            Ok(Some(_)) | Err(_) => context.set_unknown(key),
         }
     }
     if !call.peer.principal.is_empty() {
@@ -163,7 +209,9 @@ fn set_resource(context: &mut Context, resource: &ResourceName, owner: Option<Ac
         context.set("aws:ResourceAccount", owner.as_str());
     }
     if resource.arn().is_some() {
-        context.set_unknown_family(RESOURCE_TAGS);
+        for family in RESOURCE_TAGS {
+            context.set_unknown_family(family);
+        }
     }
 }
 

@@ -317,8 +317,8 @@ fn message(primary: &Reason, request: &Request<'_>) -> String {
     match primary {
         Reason::Explicit { statement, .. } => {
             format!(
-                "{head} with an explicit deny in a {}",
-                statement.layer.in_words()
+                "{head} with an explicit deny in {}",
+                statement.layer.with_article()
             )
         }
         Reason::Implicit { layer, .. } => {

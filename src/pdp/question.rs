@@ -105,7 +105,9 @@ fn read(snapshot: &Snapshot, question: &Question, now: Timestamp) -> Result<Read
     let caller = match &question.asker {
         Asker::Anonymous => Caller::anonymous(),
         Asker::Named(text) => authenticate::named(snapshot, text)?,
-        Asker::Bearer(token) => authenticate::token_session(snapshot, token, now, |_| {})?,
+        Asker::Bearer(token) => authenticate::token_session(snapshot, token, now, |facts| {
+            context::set_told_network(facts, &question.context);
+        })?,
     };
     let action = Action::parse(&question.action)
         .map_err(|fault| malformed("bad_action", fault.to_string()))?;
@@ -119,7 +121,7 @@ fn read(snapshot: &Snapshot, question: &Question, now: Timestamp) -> Result<Read
         None => name.arn().and_then(Arn::account),
     };
     let context = context::of_question(&caller, &question.context, &name, owner, now)
-        .map_err(|key| malformed("derived_key", format!("the key `{key}` is derived here")))?;
+        .map_err(|fault| malformed("bad_context", fault.to_string()))?;
     let resource = Resource {
         delegation: Delegation::of(&action, &name),
         name,

@@ -11,7 +11,7 @@ use crate::model::AccountId;
 use crate::policy::directory::Directory;
 use crate::policy::fields::Fields;
 use crate::policy::findings::Findings;
-use crate::policy::node::{Mark, Member, Node};
+use crate::policy::node::{Mark, Node};
 use crate::policy::peer::PeerMapping;
 use crate::policy::{Diagnostic, Keys, OidcProvider, Service, Severity, json, yaml};
 use document_source::DocumentSource;
@@ -106,20 +106,39 @@ struct Source {
 fn included_files(sources: &[Source]) -> HashSet<String> {
     let mut included = HashSet::new();
     for source in sources {
-        let mut pending: Vec<&Node> = source.documents.iter().collect();
-        while let Some(node) = pending.pop() {
-            pending.extend(node.items().unwrap_or_default());
-            for Member { name, value, .. } in node.members().unwrap_or_default() {
-                if matches!(name.as_str(), "documentFile" | "file")
-                    && let Some(path) = value.text()
-                {
-                    included.extend(document_source::resolve(&source.file, path));
-                }
-                pending.push(value);
-            }
+        let specs = source
+            .documents
+            .iter()
+            .filter_map(|node| node.member("spec"));
+        for path in specs.flat_map(named_files).filter_map(Node::text) {
+            included.extend(document_source::resolve(&source.file, path));
+        }
+    }
+    // A file that is a document of its own stays one, whoever names it: leaving it out would drop
+    // what it says without a word.
+    for source in sources {
+        let is_own = |node: &Node| node.member("kind").is_some() || export::is_export(node);
+        if source.documents.iter().any(is_own) {
+            included.remove(&*source.file);
         }
     }
     included
+}
+
+/// The places of a specification at which a file is named.
+fn named_files(spec: &Node) -> impl Iterator<Item = &Node> {
+    let inline = spec
+        .member("inlinePolicies")
+        .and_then(Node::members)
+        .unwrap_or_default();
+    let policies = inline
+        .iter()
+        .map(|member| &member.value)
+        .chain(spec.member("trustPolicy"))
+        .chain([spec]);
+    policies
+        .filter_map(|node| node.member("documentFile"))
+        .chain(spec.member("jwks").and_then(|jwks| jwks.member("file")))
 }
 
 #[derive(Default)]
@@ -165,6 +184,11 @@ impl Reader {
             match node.member("kind").and_then(Node::text) {
                 Some("IamService") => {
                     for (key, kind) in service::condition_keys(node, &mut silent) {
+                        self.keys.declare(key, kind);
+                    }
+                }
+                Some("IamOidcProvider") => {
+                    for (key, kind) in provider::condition_keys(node) {
                         self.keys.declare(key, kind);
                     }
                 }

@@ -1,26 +1,27 @@
 //! The condition keys that exist everywhere, with type and cardinality (KEY-3, KEY-9, KEY-10).
 
 use crate::model::ContextKey;
-use crate::policy::ConditionKeyType;
+use crate::policy::{Cardinality, ConditionKeyType};
 use std::collections::BTreeMap;
 
-/// Which condition keys are declared: the global ones, and those of your own services.
-#[derive(Clone, Debug, Default)]
+/// Which condition keys are declared: the global ones, and those of your own services and issuers.
+#[derive(Clone, Debug)]
 pub struct Keys {
     declared: BTreeMap<ContextKey, ConditionKeyType>,
+    undeclared: Cardinality,
 }
 
 const fn single(name: &'static str) -> ConditionKeyType {
     ConditionKeyType {
         name,
-        multiple: false,
+        cardinality: Cardinality::Single,
     }
 }
 
 const fn multiple(name: &'static str) -> ConditionKeyType {
     ConditionKeyType {
         name,
-        multiple: true,
+        cardinality: Cardinality::Multiple,
     }
 }
 
@@ -94,11 +95,30 @@ const TAG_FAMILIES: &[&str] = &[
     "iam:resourcetag/",
 ];
 
+impl Default for Keys {
+    fn default() -> Self {
+        Self::global()
+    }
+}
+
 impl Keys {
-    /// The global keys alone.
+    /// The global keys alone; whatever nobody declares has one value (KEY-3).
     #[must_use]
     pub fn global() -> Self {
-        Self::default()
+        Self {
+            declared: BTreeMap::new(),
+            undeclared: Cardinality::Single,
+        }
+    }
+
+    /// The global keys alone, where nobody can declare others: a key that is tested as a set may
+    /// then have several values.
+    #[must_use]
+    pub fn of_closed_world() -> Self {
+        Self {
+            undeclared: Cardinality::Either,
+            ..Self::global()
+        }
     }
 
     /// Adds a key of a service.
@@ -123,16 +143,26 @@ impl Keys {
         if let Some(kind) = self.declared.get(key) {
             return Some(*kind);
         }
-        let (_, attribute) = name.rsplit_once(':')?;
-        let saml_list = name.starts_with("saml:edu");
-        let list = saml_list || (attribute == "amr" && name.contains('.'));
-        list.then_some(multiple("string"))
+        let (issuer, attribute) = name.rsplit_once(':')?;
+        match attribute {
+            _ if issuer == "saml" && attribute.starts_with("edu") => Some(multiple("string")),
+            _ if issuer == "saml" => Some(single("string")),
+            // KEY-10: keys of an identity provider begin with its host name.
+            "amr" if issuer.contains('.') => Some(multiple("string")),
+            "sub" | "id" if issuer.contains('.') => Some(single("string")),
+            "aud" | "oaud" | "azp" if issuer.contains('.') => Some(ConditionKeyType {
+                name: "string",
+                cardinality: Cardinality::Either,
+            }),
+            _ => None,
+        }
     }
 
-    /// Whether the key holds a set (SET-1).
+    /// How many values the key has.
     #[must_use]
-    pub fn is_multiple(&self, key: &ContextKey) -> bool {
-        self.type_of(key).is_some_and(|kind| kind.multiple)
+    pub fn cardinality(&self, key: &ContextKey) -> Cardinality {
+        self.type_of(key)
+            .map_or(self.undeclared, |kind| kind.cardinality)
     }
 }
 
@@ -159,6 +189,9 @@ mod tests {
             ("aws:PrincipalTag/Team", Some(single("string"))),
             ("aws:PrincipalTag/", None),
             ("login.example.com:amr", Some(multiple("string"))),
+            ("login.example.com:sub", Some(single("string"))),
+            ("saml:namequalifier", Some(single("string"))),
+            ("orders:sub", None),
             ("orders:Priority", None),
         ];
         for (name, expected) in cases {

@@ -64,13 +64,24 @@ pub enum PathMode {
     Raw,
 }
 
-/// The type of a condition key and whether it has several values (KEY-3).
+/// The type of a condition key and how many values it has (KEY-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConditionKeyType {
     /// The type's name in lower case: `string`, `arn`, `numeric`, `date`, `bool`, `ip`, `binary`.
     pub name: &'static str,
-    /// Whether the key holds a set.
-    pub multiple: bool,
+    /// How many values the key has.
+    pub cardinality: Cardinality,
+}
+
+/// How many values a condition key has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cardinality {
+    /// One: a longer list has no answer to any test (KEY-4).
+    Single,
+    /// A set: it is tested with `ForAllValues` or `ForAnyValue` (SET-1).
+    Multiple,
+    /// As the request has it, such as a claim that is a text in one token and a list in another.
+    Either,
 }
 
 /// What one kind of call means.

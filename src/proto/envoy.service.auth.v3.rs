@@ -5,6 +5,8 @@ pub struct AttributeContext {
     pub source: ::core::option::Option<attribute_context::Peer>,
     #[prost(message, optional, tag = "4")]
     pub request: ::core::option::Option<attribute_context::Request>,
+    #[prost(message, optional, tag = "12")]
+    pub tls_session: ::core::option::Option<attribute_context::TlsSession>,
 }
 /// Nested message and enum types in `AttributeContext`.
 pub mod attribute_context {
@@ -48,6 +50,13 @@ pub mod attribute_context {
     pub struct Request {
         #[prost(message, optional, tag = "2")]
         pub http: ::core::option::Option<HttpRequest>,
+    }
+    /// The TLS session of the connection; absent when there is none, or when Envoy is not told to send
+    /// it.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct TlsSession {
+        #[prost(string, tag = "1")]
+        pub sni: ::prost::alloc::string::String,
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -8,6 +8,7 @@ use crate::proto::DESCRIPTORS;
 use crate::proto::sidegate::v1::authorization_server::AuthorizationServer;
 use crate::server::bind::Listener;
 use crate::server::closed;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::service::Routes;
@@ -86,29 +87,29 @@ async fn changed(status: &mut watch::Receiver<Status>, phase: &mut watch::Receiv
 
 /// Serves connections until the door is to close, and what they have begun.
 pub(super) async fn serve(listener: Listener, routes: Routes, closing: watch::Receiver<bool>) {
-    let mut server = Server::builder()
+    let mut builder = Server::builder()
         // Envoy resets streams at its deadline, by the hundred when there is overload (rule 60).
         .http2_max_pending_accept_reset_streams(Some(10_000))
         // A call with more header bytes than Envoy sends is no check.
         .http2_max_header_list_size(64 * 1024)
-        .http2_keepalive_interval(Some(std::time::Duration::from_secs(60)))
-        .http2_keepalive_timeout(Some(std::time::Duration::from_secs(20)));
-    let router = server.add_routes(routes);
-    let served = match listener {
+        .http2_keepalive_interval(Some(Duration::from_mins(1)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)));
+    let server = builder.add_routes(routes);
+    let ended = match listener {
         Listener::Tcp(listener) => {
             let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-            router
+            server
                 .serve_with_incoming_shutdown(incoming, closed(closing))
                 .await
         }
         Listener::Unix(listener, _file) => {
             let incoming = UnixListenerStream::new(listener);
-            router
+            server
                 .serve_with_incoming_shutdown(incoming, closed(closing))
                 .await
         }
     };
-    if let Err(error) = served {
+    if let Err(error) = ended {
         tracing::error!(%error, "the decisions door failed");
     }
 }

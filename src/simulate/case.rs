@@ -275,7 +275,26 @@ fn principal(node: &Node, role: Option<&str>) -> Result<Principal, InvalidCase> 
             )))
         };
     }
+    if let Some(role) = Arn::parse(text).ok().filter(Arn::is_role) {
+        return role_itself(role);
+    }
     Principal::of_arn(text, role).map_err(|fault| invalid(fault.to_string()))
+}
+
+/// A role stands for a session of it that no policy names.
+fn role_itself(role: Arn) -> Result<Principal, InvalidCase> {
+    let nobody = || invalid(format!("`{role}` is not the ARN of a caller"));
+    let account = role.account().ok_or_else(nobody)?;
+    // `*` cannot stand in the ARN of a session that a policy names (PRI-3).
+    let resource = format!("assumed-role/{}/*", role.name());
+    let session =
+        Arn::of_identity(role.partition(), "sts", account, &resource).map_err(|_| nobody())?;
+    Ok(Principal::RoleSession {
+        role,
+        session,
+        account,
+        service_linked: false,
+    })
 }
 
 /// The owner of the resource: as stated, else the account of its ARN, else the caller's, as where
@@ -363,6 +382,7 @@ fn set_value(context: &mut Context, key: &str, node: &Node) -> Result<(), Invali
 
 /// The keys that follow from who is calling (KEY-8).
 fn fill_principal(context: &mut Context, principal: &Principal) {
+    context.set_if_absent("aws:ViaAWSService", "false");
     if let Some(arn) = principal.policy_arn() {
         context.set_if_absent("aws:PrincipalArn", arn.as_str());
     }
@@ -381,6 +401,7 @@ fn fill_principal(context: &mut Context, principal: &Principal) {
         }
         Principal::Service { name } => {
             context.set_if_absent("aws:PrincipalServiceName", name.as_str());
+            context.set_if_absent("aws:PrincipalServiceNamesList", name.as_str());
         }
         Principal::Root { account, .. } => {
             context.set_if_absent("aws:userid", account.as_str());
@@ -392,14 +413,17 @@ fn fill_principal(context: &mut Context, principal: &Principal) {
         }
         // An unsigned call: the keys of signed requests are absent.
         Principal::IdentityProvider { .. } => return,
-        Principal::RoleSession { .. } => {}
+        // KEY-11: whatever second factor the assuming call had.
+        Principal::RoleSession { .. } => {
+            context.set_if_absent("aws:MultiFactorAuthPresent", "false");
+        }
     }
     context.set_if_absent("aws:PrincipalIsAWSService", is_service.to_string());
 }
 
 fn document(node: &Node, name: String, kind: PolicyKind) -> Result<Arc<Document>, InvalidCase> {
     let mut findings = Findings::new(name.as_str());
-    let policy = Policy::parse(node, kind, &Keys::global(), &mut findings);
+    let policy = Policy::parse(node, kind, &Keys::of_closed_world(), &mut findings);
     let fault = findings
         .into_list()
         .into_iter()

@@ -155,7 +155,7 @@ impl Issuer {
                 return Err(path.wrong_type());
             }
         };
-        session_name::clean(&text).ok_or(JwtError::SessionName)
+        session_name::of_claim(&text).ok_or(JwtError::SessionName)
     }
 }
 

@@ -68,6 +68,7 @@ fn what_envoy_was_seen_to_forward_is_read_as_the_mode_says() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_class_of_doubtful_path_is_refused() {
     // Rule 16, and incident rule 1.
     check(&[

@@ -27,29 +27,25 @@ pub(super) fn is_export(node: &Node) -> bool {
 /// Reads an export into the directory.
 pub(super) fn read(node: &Node, directory: &mut Directory, keys: &Keys, findings: &mut Findings) {
     if let Some(truncated) = node.member("IsTruncated")
-        && truncated.value == Value::Bool(true)
+        && truncated.value != Value::Bool(false)
     {
         let hint = "let the command run through all pages";
         let message = "the export is cut: identities or policies are missing";
         findings.error_with_hint("BND-9", truncated.mark, message, hint);
     }
     let mut export = Export { keys, findings };
-    for item in list(node, "UserDetailList") {
+    for item in export.list(node, "UserDetailList") {
         directory.users.extend(export.user(item));
     }
-    for item in list(node, "GroupDetailList") {
+    for item in export.list(node, "GroupDetailList") {
         directory.groups.extend(export.group(item));
     }
-    for item in list(node, "RoleDetailList") {
+    for item in export.list(node, "RoleDetailList") {
         directory.roles.extend(export.role(item));
     }
-    for item in list(node, "Policies") {
+    for item in export.list(node, "Policies") {
         directory.policies.extend(export.policy(item));
     }
-}
-
-fn list<'n>(node: &'n Node, name: &str) -> &'n [Node] {
-    node.member(name).and_then(Node::items).unwrap_or_default()
 }
 
 struct Export<'a> {
@@ -58,6 +54,18 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
+    /// The list under `name`; empty when it is not there, a fault when it is something else.
+    fn list<'n>(&mut self, node: &'n Node, name: &str) -> &'n [Node] {
+        let Some(member) = node.member(name) else {
+            return &[];
+        };
+        member.items().unwrap_or_else(|| {
+            let message = format!("`{name}` is a list, not {}", member.kind());
+            self.findings.error("BND-5", member.mark, message);
+            &[]
+        })
+    }
+
     fn text<'n>(&mut self, node: &'n Node, name: &str) -> Option<&'n str> {
         let text = node.member(name).and_then(Node::text);
         if text.is_none() {
@@ -82,13 +90,13 @@ impl Export<'_> {
         let (arn, account) = self.arn(node)?;
         let name = self.text(node, name)?.to_owned();
         let mut policies = Vec::new();
-        for item in list(node, inline) {
+        for item in self.list(node, inline) {
             let policy_name = self.text(item, "PolicyName").map(str::to_owned);
             let policy = self.document(item, "PolicyDocument", PolicyKind::Identity);
             policies.extend(policy_name.zip(policy));
         }
         let mut attached = Vec::new();
-        for item in list(node, "AttachedManagedPolicies") {
+        for item in self.list(node, "AttachedManagedPolicies") {
             attached.extend(self.reference(item, "PolicyArn"));
         }
         let boundary = node
@@ -98,10 +106,8 @@ impl Export<'_> {
             .iter()
             .find_map(|id| node.member(id));
         let mut tags = Vec::new();
-        for tag in list(node, "Tags") {
-            let pair = self
-                .text(tag, "Key")
-                .zip(tag.member("Value").and_then(Node::text));
+        for tag in self.list(node, "Tags") {
+            let pair = self.text(tag, "Key").zip(self.text(tag, "Value"));
             tags.extend(pair.map(|(key, value)| (key.to_owned(), value.to_owned())));
         }
         Some(Identity {
@@ -128,14 +134,18 @@ impl Export<'_> {
     fn user(&mut self, node: &Node) -> Option<User> {
         let identity = self.identity(node, "UserName", "UserPolicyList")?;
         let place = self.findings.place(node.mark);
-        let groups = list(node, "GroupList")
-            .iter()
-            .filter_map(Node::text)
-            .map(|text| Reference {
+        let mut groups = Vec::new();
+        for item in self.list(node, "GroupList") {
+            let Some(text) = item.text() else {
+                let message = format!("a group is named by a string, not {}", item.kind());
+                self.findings.error("BND-5", item.mark, message);
+                continue;
+            };
+            groups.push(Reference {
                 place: place.clone(),
                 text: text.to_owned(),
-            })
-            .collect();
+            });
+        }
         Some(User {
             identity,
             groups,
@@ -178,7 +188,7 @@ impl Export<'_> {
                 .member("IsDefaultVersion")
                 .is_some_and(|flag| flag.value == Value::Bool(true))
         };
-        let Some(version) = list(node, "PolicyVersionList").iter().find(is_default) else {
+        let Some(version) = self.list(node, "PolicyVersionList").iter().find(is_default) else {
             let message = format!("the policy `{name}` has no default version");
             self.findings.error("BND-4", node.mark, message);
             return None;

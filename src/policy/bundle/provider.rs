@@ -1,11 +1,13 @@
 //! `IamOidcProvider`.
 
-use crate::model::{AccountId, Arn};
+use crate::model::{AccountId, Arn, ContextKey};
 use crate::policy::bundle::document_source::DocumentSource;
 use crate::policy::fields::{Fields, string};
 use crate::policy::findings::Findings;
 use crate::policy::node::{Mark, Node, Value};
-use crate::policy::{AuthorizedParty, OidcProvider, RoleRule, SigningAlgorithm};
+use crate::policy::{
+    AuthorizedParty, Cardinality, ConditionKeyType, OidcProvider, RoleRule, SigningAlgorithm,
+};
 
 const DAY_S: u32 = 86_400;
 
@@ -84,6 +86,34 @@ pub(super) fn read(
         default_role,
         session_name: session_name.to_owned(),
     })
+}
+
+/// The condition keys of a provider's tokens: those that every provider has, and its claims
+/// (CLM-02). A claim may be a text in one token and a list in another.
+pub(super) fn condition_keys(document: &Node) -> Vec<(ContextKey, ConditionKeyType)> {
+    let spec = document.member("spec");
+    let member = |name| spec.and_then(|spec| spec.member(name));
+    let issuer = member("issuer").and_then(Node::text);
+    let Some(prefix) = issuer.and_then(|issuer| issuer.strip_prefix("https://")) else {
+        return Vec::new();
+    };
+    let claims = member("claims").and_then(Node::members).unwrap_or_default();
+    let names = claims
+        .iter()
+        .filter_map(|claim| claim.value.text())
+        .chain(["aud", "oaud", "azp", "iss"]);
+    let kind = |cardinality| ConditionKeyType {
+        name: "string",
+        cardinality,
+    };
+    let key = |name: &str| ContextKey::new(&format!("{prefix}:{name}"));
+    let mut keys: Vec<_> = names
+        .map(|name| (key(name), kind(Cardinality::Either)))
+        .collect();
+    keys.push((key("sub"), kind(Cardinality::Single)));
+    keys.push((key("id"), kind(Cardinality::Single)));
+    keys.push((key("amr"), kind(Cardinality::Multiple)));
+    keys
 }
 
 /// OID-01: an https URL without query and fragment.

@@ -2,7 +2,7 @@
 
 use crate::policy::bundle::Bundle;
 use crate::policy::directory::{Directory, DirectoryIndex, Identity};
-use crate::policy::{Diagnostic, Place};
+use crate::policy::{Diagnostic, OidcProvider, Place};
 use std::collections::HashMap;
 
 /// Checks what no single document can know.
@@ -78,6 +78,14 @@ fn roles(bundle: &Bundle, index: &DirectoryIndex<'_>, diagnostics: &mut Vec<Diag
     for peer in &bundle.peers {
         check(peer.account, &peer.role, &peer.place);
     }
+    for peer in &bundle.peers {
+        let role = index.role(peer.account, &peer.role);
+        if role.is_some_and(|role| role.identity.account != peer.account) {
+            let message = format!("the role `{}` is of another account", peer.role);
+            let hint = "a certificate stands for a role of the account that says so";
+            diagnostics.push(Diagnostic::error("MTL-02", peer.place.clone(), message).hint(hint));
+        }
+    }
 }
 
 fn unique_names(bundle: &Bundle, diagnostics: &mut Vec<Diagnostic>) {
@@ -121,6 +129,22 @@ fn unique_names(bundle: &Bundle, diagnostics: &mut Vec<Diagnostic>) {
     }
     for service in &bundle.services {
         seen.add("service", service.name.clone(), &service.place);
+        seen.add("service prefix", service.prefix.clone(), &service.place);
+    }
+    // The keys of an issuer begin with its name, and no route may set them.
+    for service in &bundle.services {
+        let own = |provider: &&OidcProvider| {
+            let name = provider.issuer.strip_prefix("https://");
+            name.is_some_and(|name| name.eq_ignore_ascii_case(&service.prefix))
+        };
+        if let Some(provider) = bundle.providers.iter().find(own) {
+            let message = format!(
+                "the prefix `{}` is the name of the issuer at {}",
+                service.prefix, provider.place
+            );
+            seen.diagnostics
+                .push(Diagnostic::error("BND-6", service.place.clone(), message));
+        }
     }
     for key in users
         .iter()

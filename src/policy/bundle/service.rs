@@ -4,7 +4,9 @@ use crate::model::{Action, ContextKey};
 use crate::policy::fields::{Fields, string};
 use crate::policy::findings::Findings;
 use crate::policy::node::{Mark, Member, Node};
-use crate::policy::{ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service};
+use crate::policy::{
+    Cardinality, ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service,
+};
 use std::collections::BTreeMap;
 
 const KEY_TYPES: &[&str] = &["string", "arn", "numeric", "date", "bool", "ip", "binary"];
@@ -52,8 +54,9 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
             );
         }
     }
-    fields.take("conditionKeys");
-    let condition_keys = condition_keys_of(spec, findings).into_iter().collect();
+    // What is no mapping must not read as no keys.
+    fields.mapping("conditionKeys", findings);
+    let condition_keys = declared(condition_keys_of(spec, findings), spec.mark, findings);
     let prefix_text = prefix.clone().unwrap_or_default();
     let actions = fields.texts("actions", findings);
     let actions: Vec<Action> = actions
@@ -89,8 +92,33 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
     })
 }
 
+/// The keys by name; two spellings of one are a fault (KEY-1).
+fn declared(
+    keys: Vec<(ContextKey, ConditionKeyType)>,
+    mark: Mark,
+    findings: &mut Findings,
+) -> BTreeMap<ContextKey, ConditionKeyType> {
+    let mut declared = BTreeMap::new();
+    for (key, kind) in keys {
+        if declared.insert(key.clone(), kind).is_some() {
+            let message = format!("the condition key `{key}` is declared twice");
+            let hint = "the names of condition keys are the same in any letter case";
+            findings.error_with_hint("KEY-1", mark, message, hint);
+        }
+    }
+    declared
+}
+
+/// Prefixes whose keys and actions have a meaning of their own.
+const RESERVED: &[&str] = &["aws", "iam", "saml", "sidegate", "sts"];
+
 fn prefix((text, mark): (&str, Mark), findings: &mut Findings) -> Option<String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if RESERVED.contains(&text) {
+        let message = format!("the prefix `{text}` is reserved");
+        findings.error_with_hint("BND-5", mark, message, "choose one of your own");
+        return None;
+    }
     if !text.is_empty() && text.bytes().all(fits) {
         return Some(text.to_owned());
     }
@@ -158,7 +186,11 @@ fn condition_keys_of(spec: &Node, findings: &mut Findings) -> Vec<(ContextKey, C
             continue;
         };
         let kind = fields.required_text("type", findings);
-        let multiple = fields.flag("multiple", findings);
+        let cardinality = if fields.flag("multiple", findings) {
+            Cardinality::Multiple
+        } else {
+            Cardinality::Single
+        };
         fields.finish(findings);
         let Some((kind, mark)) = kind else { continue };
         if let Some(known) = KEY_TYPES
@@ -169,7 +201,7 @@ fn condition_keys_of(spec: &Node, findings: &mut Findings) -> Vec<(ContextKey, C
                 ContextKey::new(name),
                 ConditionKeyType {
                     name: known,
-                    multiple,
+                    cardinality,
                 },
             ));
             continue;

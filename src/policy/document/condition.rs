@@ -1,6 +1,7 @@
 //! `Condition`: operators, keys and values (COND-1 to COND-7, OP-1 to OP-18).
 
 use crate::model::{ContextKey, Timestamp};
+use crate::policy::Cardinality;
 use crate::policy::decimal::Decimal;
 use crate::policy::ip_range::IpRange;
 use crate::policy::template::Template;
@@ -20,8 +21,8 @@ pub struct Condition {
     pub key: ContextKey,
     /// The key as it was written.
     pub key_text: String,
-    /// Whether the key is declared to hold a set (SET-1).
-    pub multiple: bool,
+    /// How many values the key is declared to have (KEY-3).
+    pub cardinality: Cardinality,
     /// The values; any of them is enough (COND-2).
     pub values: Vec<ConditionValue>,
 }

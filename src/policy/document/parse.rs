@@ -1,6 +1,7 @@
 //! From a tree of values to a policy document, with every fault that the grammar knows.
 
 use crate::model::{ContextKey, Timestamp};
+use crate::policy::Cardinality;
 use crate::policy::decimal::Decimal;
 use crate::policy::document::{
     ActionPattern, Base, Condition, ConditionValue, Effect, Element, Policy, PolicyKind,
@@ -297,6 +298,11 @@ impl Reader<'_> {
             );
             return None;
         }
+        if text.contains("${") {
+            let message = "a `Sid` may hold no variables";
+            self.findings.error("VAR-2", sid.mark, message);
+            return None;
+        }
         let narrow = !matches!(self.kind, PolicyKind::Resource | PolicyKind::Endpoint);
         if narrow && !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             let message = format!("the `Sid` `{text}` may hold only letters and digits");
@@ -462,7 +468,7 @@ impl Reader<'_> {
                 .variable_part()
                 .into_iter()
                 .flat_map(Template::variables)
-                .any(|key| self.keys.is_multiple(key));
+                .any(|key| self.keys.cardinality(key) == Cardinality::Multiple);
             if multiple {
                 let message = format!("`{text}`: a key with several values cannot be a variable");
                 self.findings.error("VAR-4", *mark, message);
@@ -559,7 +565,18 @@ impl Reader<'_> {
         let mut entries = Vec::new();
         let mut count = 0;
         for member in members {
+            if !PrincipalEntry::MEMBERS.contains(&member.name.as_str()) {
+                let message = format!("`{}` is not a kind of principal", member.name);
+                let hint = near(&member.name, PrincipalEntry::MEMBERS);
+                self.findings
+                    .error_with_hint("PRI-1", member.mark, message, hint);
+                continue;
+            }
             let texts = self.strings(&member.name, &member.value);
+            if texts.is_empty() && member.value.items().is_some() && members.len() > 1 {
+                let message = format!("`{}` is empty and matches nobody", member.name);
+                self.findings.warning("DOC-9", member.mark, message);
+            }
             count += texts.len();
             for (text, mark) in texts {
                 entries.extend(PrincipalEntry::parse(
@@ -676,7 +693,7 @@ impl Reader<'_> {
                 let message = format!("the key `{}` may hold no wildcards or variables", test.name);
                 self.findings.error("COND-5", test.mark, message);
             }
-            let multiple = self.keys.is_multiple(&key);
+            let cardinality = self.keys.cardinality(&key);
             let mut condition = Condition {
                 qualifier,
                 base,
@@ -684,7 +701,7 @@ impl Reader<'_> {
                 operator: member.name.clone(),
                 key,
                 key_text: test.name.clone(),
-                multiple,
+                cardinality,
                 values: Vec::new(),
             };
             self.values(&test.value, &mut condition);
@@ -845,7 +862,10 @@ impl Reader<'_> {
                 return None;
             }
         };
-        if template.variables().any(|key| self.keys.is_multiple(key)) {
+        if template
+            .variables()
+            .any(|key| self.keys.cardinality(key) == Cardinality::Multiple)
+        {
             let message = format!("`{text}`: a key with several values cannot be a variable");
             self.findings.error("VAR-4", mark, message);
         }
@@ -898,13 +918,13 @@ impl Reader<'_> {
         }
         if condition.base != Base::Null {
             let qualified = condition.qualifier != Qualifier::None;
-            if condition.multiple && !qualified {
+            if condition.cardinality == Cardinality::Multiple && !qualified {
                 let message = format!("`{key}` holds several values and is tested as one");
                 let hint = "put `ForAnyValue:` or `ForAllValues:` before the operator";
                 self.findings
                     .warning_with_hint("SET-1", mark, message, hint);
             }
-            if declared.is_some() && !condition.multiple && qualified {
+            if declared.is_some() && condition.cardinality == Cardinality::Single && qualified {
                 let message = format!("`{key}` holds one value and is tested as a set");
                 self.findings.warning("SET-2", mark, message);
             }
@@ -987,22 +1007,24 @@ impl Reader<'_> {
         };
         let saml = |entry: &PrincipalEntry| matches!(entry, PrincipalEntry::Federated(text) if text.contains(":saml-provider/"));
         let federated = |entry: &PrincipalEntry| matches!(entry, PrincipalEntry::Federated(_));
-        let names = |wanted: &str| {
-            action.entries.iter().any(
-                |entry| matches!(entry, ActionPattern::Named { name, .. } if covers(name, wanted)),
-            ) || action.entries.contains(&ActionPattern::All)
+        let covers = |wanted: &str| {
+            let covered = action
+                .entries
+                .iter()
+                .any(|entry| entry.covers("sts", wanted));
+            covered != action.negated
         };
         if principal.entries.is_empty() || !principal.entries.iter().all(federated) {
             return;
         }
         if principal.entries.iter().all(saml) {
-            if !names("assumerolewithsaml") {
+            if !covers("assumerolewithsaml") {
                 let message = "a SAML provider needs the action `sts:AssumeRoleWithSAML`";
                 self.findings.error("TYP-6", node.mark, message);
             }
             return;
         }
-        if !principal.entries.iter().any(saml) && !names("assumerolewithwebidentity") {
+        if !principal.entries.iter().any(saml) && !covers("assumerolewithwebidentity") {
             let message = "an OIDC provider needs the action `sts:AssumeRoleWithWebIdentity`";
             self.findings.error("TYP-6", node.mark, message);
         }
@@ -1028,18 +1050,6 @@ fn is_full_access(node: &Node) -> bool {
         && is("Action", "*")
         && is("Resource", "*")
         && node.member("Condition").is_none()
-}
-
-/// Whether the folded pattern `name` covers the folded action name `wanted`.
-fn covers(name: &str, wanted: &str) -> bool {
-    match name.split_once('*') {
-        None => name == wanted,
-        Some((before, after)) => {
-            wanted.len() >= before.len() + after.len()
-                && wanted.starts_with(before)
-                && (after.contains(['*', '?']) || wanted.ends_with(after))
-        }
-    }
 }
 
 /// Advice for a misspelt name.

@@ -36,6 +36,9 @@ pub enum PrincipalEntry {
 }
 
 impl PrincipalEntry {
+    /// The members of a principal element (PRI-1).
+    pub(super) const MEMBERS: &[&str] = &["AWS", "Service", "Federated", "CanonicalUser"];
+
     /// Reads one entry of the member `member` (`AWS`, `Service`, …).
     pub(super) fn parse(
         member: &str,

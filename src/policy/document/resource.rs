@@ -178,7 +178,9 @@ fn check_head(text: &str, head: [&Template; 4], mark: Mark, findings: &mut Findi
     }
     let digits = literals(account);
     let whole = account.has_wildcard() || digits.is_empty() || digits.len() == 12;
-    if digits != "aws" && !(whole && digits.bytes().all(|byte| byte.is_ascii_digit())) {
+    let vendor = digits == "aws" && !account.has_wildcard();
+    let numeric = whole && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !vendor && !numeric {
         let message = format!("`{text}`: the account must be twelve digits, empty, or wildcards");
         findings.error("RES-6", mark, message);
     }
@@ -204,5 +206,12 @@ fn check_tail(text: &str, resource: &Template, mark: Mark, findings: &mut Findin
             Token::One | Token::Many => wildcard = true,
             Token::Literal(_) | Token::Variable { .. } => {}
         }
+    }
+    // A pattern that ends in its type part, such as `bo*`, reaches every type that begins so; a
+    // lone `*` says that it means all of them, and buckets have no types.
+    let everything = matches!(resource.tokens.as_slice(), [Token::Many]);
+    if wildcard && !everything && !text.starts_with("arn:aws:s3:") {
+        let message = format!("`{text}`: a wildcard stands in the resource type");
+        findings.warning("RES-5", mark, message);
     }
 }
