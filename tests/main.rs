@@ -1,4 +1,6 @@
-//! The integration tests, as one binary.
+//! The integration tests, as one binary: one link, not one for each file.
 
+mod envoy;
 mod proto;
 mod reload;
+mod support;

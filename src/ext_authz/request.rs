@@ -56,7 +56,8 @@ pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
         Some(map) => listed(map.headers)?,
     };
     let attribute_context::Peer { address, principal } = source.unwrap_or_default();
-    let certain = tls_session.is_some() || !principal.is_empty();
+    // Envoy sends an empty session for a plain connection too; a server name is a client's in TLS.
+    let certain = tls_session.is_some_and(|tls| !tls.sni.is_empty()) || !principal.is_empty();
     let secure = match scheme.as_str() {
         _ if certain => Some(true),
         "http" => Some(false),
@@ -204,14 +205,16 @@ mod tests {
     #[test]
     fn only_the_connection_tells_that_it_is_secure() {
         use crate::proto::envoy::service::auth::v3::attribute_context::{Peer, TlsSession};
-        let secure = |scheme: &str, tls: bool, principal: &str| {
+        let secure = |scheme: &str, sni: &str, principal: &str| {
             let http = HttpRequest {
                 scheme: scheme.to_owned(),
                 ..HttpRequest::default()
             };
             let mut check = check(http);
             let attributes = check.attributes.as_mut().unwrap();
-            attributes.tls_session = tls.then(TlsSession::default);
+            attributes.tls_session = Some(TlsSession {
+                sni: sni.to_owned(),
+            });
             attributes.source = Some(Peer {
                 address: None,
                 principal: principal.to_owned(),
@@ -219,15 +222,15 @@ mod tests {
             read(check).unwrap().peer.secure
         };
         let cases = [
-            ("https", true, "", Some(true)),
-            ("http", true, "", Some(true)),
-            ("http", false, "spiffe://shop.test/x", Some(true)),
-            ("http", false, "", Some(false)),
-            ("https", false, "", None),
-            ("", false, "", None),
+            ("https", "shop.test", "", Some(true)),
+            ("http", "shop.test", "", Some(true)),
+            ("http", "", "spiffe://shop.test/x", Some(true)),
+            ("http", "", "", Some(false)),
+            ("https", "", "", None),
+            ("", "", "", None),
         ];
-        for (scheme, tls, principal, expected) in cases {
-            assert_eq!(secure(scheme, tls, principal), expected, "{scheme} {tls}");
+        for (scheme, sni, principal, expected) in cases {
+            assert_eq!(secure(scheme, sni, principal), expected, "{scheme} {sni}");
         }
     }
 

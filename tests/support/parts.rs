@@ -1,0 +1,70 @@
+//! The real programs that tests run: installed by the test run itself, from one pinned list.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+const LIST: &str = include_str!("../parts.txt");
+
+/// The real Envoy; `None` skips the test that asks, and says so.
+///
+/// Under `CI=true` a missing part is a failure.
+#[track_caller]
+pub(crate) fn envoy(test: &str) -> Option<PathBuf> {
+    part(test, "envoy")
+}
+
+#[track_caller]
+fn part(test: &str, name: &str) -> Option<PathBuf> {
+    static PARTS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = PARTS.get_or_init(install).clone().and_then(|directory| {
+        let program = directory.join("bin").join(name);
+        let missing = format!("the parts have no `{name}`");
+        program.exists().then_some(program).ok_or(missing)
+    });
+    match found {
+        Ok(program) => Some(program),
+        Err(reason) => {
+            let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+            assert!(!is_ci, "{test} needs `{name}`: {reason}");
+            // Past the capture of the test harness, so that it is seen.
+            let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+            None
+        }
+    }
+}
+
+/// Installs all parts into a directory that is named by the list, once.
+fn install() -> Result<PathBuf, String> {
+    let mut hasher = DefaultHasher::new();
+    LIST.hash(&mut hasher);
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("parts");
+    let directory = root.join(format!("{:016x}", hasher.finish()));
+    let complete = directory.join("complete");
+    if complete.exists() {
+        return Ok(directory);
+    }
+    // What an earlier run left half done is no use.
+    let _ = std::fs::remove_dir_all(&directory);
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts.txt");
+    run(Command::new("python3").args(["-m", "venv"]).arg(&directory))?;
+    run(Command::new(directory.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(list))?;
+    std::fs::File::create(complete).map_err(|error| error.to_string())?;
+    Ok(directory)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let last = stderr.lines().last().unwrap_or_default();
+    Err(format!("{command:?} failed: {last}"))
+}
