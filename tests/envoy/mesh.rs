@@ -150,9 +150,9 @@ fn a_client_certificate_stands_for_a_session_of_its_role() {
     );
     let spoof = "By=spiffe://shop.test/x;URI=spiffe://shop.test/ns/shop/sa/cart";
     let cases: [(&str, Option<&Leaf>, Vec<(&str, &str)>, u16); 7] = [
-        ("another trust domain", Some(&foreign), vec![], 401),
-        ("another path", Some(&deeper), vec![], 401),
-        ("a DNS name that nobody enabled", Some(&dns), vec![], 401),
+        ("another trust domain", Some(&foreign), vec![], 403),
+        ("another path", Some(&deeper), vec![], 403),
+        ("a DNS name that nobody enabled", Some(&dns), vec![], 403),
         ("no certificate: MTL-03", None, vec![], 403),
         (
             "a header in its place: MTL-04",
