@@ -1,5 +1,8 @@
 //! The integration tests, as one binary: one link, not one for each file.
 
+mod architecture;
+mod cli;
+mod doors;
 mod envoy;
 mod proto;
 mod reload;

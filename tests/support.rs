@@ -1,6 +1,7 @@
 //! What several integration tests need: real parts, processes, clients and an upstream.
 
 pub(crate) mod envoy;
+pub(crate) mod grpc;
 pub(crate) mod http;
 pub(crate) mod parts;
 pub(crate) mod sidegate;

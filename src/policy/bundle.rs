@@ -225,6 +225,8 @@ impl Reader {
         references::check(&self.bundle, &mut self.diagnostics);
         // Stable: findings of one place keep their order.
         self.diagnostics.sort_by(|a, b| a.place.cmp(&b.place));
+        // A file that a document names is read by itself first, and by the document again.
+        self.diagnostics.dedup();
         if self
             .diagnostics
             .iter()
