@@ -5,7 +5,6 @@
 
 #![expect(missing_docs, reason = "generated")]
 #![expect(clippy::pedantic, reason = "generated")]
-#![expect(rustdoc::all, reason = "generated")]
 
 /// The definitions as a serialised `FileDescriptorSet`, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!("proto/descriptors.bin");

@@ -8,6 +8,7 @@ use crate::support::{eventually, parts};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tonic::Code;
 
 mod mesh;
 mod paths;
@@ -143,7 +144,7 @@ fn a_request_passes_if_a_policy_allows_it() {
         let labels = format!("door=\"ext_authz\",outcome=\"{outcome}\"");
         scene
             .sidegate
-            .metric(&format!("sidegate_decisions_total{{{labels}}}"))
+            .count(&format!("sidegate_decisions_total{{{labels}}}"))
     };
     let counts = [
         count("allow"),
@@ -151,7 +152,7 @@ fn a_request_passes_if_a_policy_allows_it() {
         count("unauthenticated"),
         count("error"),
     ];
-    assert_eq!(counts.map(|count| count as u32), [3, 6, 1, 0]);
+    assert_eq!(counts, [3, 6, 1, 0]);
     eventually("an access log that names the decision", || {
         let line = "GET /v1/orders/sealed-1 403 ext_authz_denied decision=";
         scene.envoy.log().contains(line).then_some(())
@@ -296,10 +297,7 @@ fn a_policy_changes_under_load_and_no_request_fails() {
         stop.store(true, Ordering::SeqCst);
     });
     assert!(sent.load(Ordering::SeqCst) > 20);
-    assert_eq!(
-        scene.sidegate.metric("sidegate_snapshot_revision") as u32,
-        7
-    );
+    assert_eq!(scene.sidegate.count("sidegate_snapshot_revision"), 7);
 }
 
 #[test]
@@ -338,10 +336,7 @@ fn a_broken_policy_changes_nothing_and_is_told() {
     eventually("recovery", || {
         (scene.sidegate.metric("sidegate_policy_reload_failed") == 0.0).then_some(())
     });
-    assert_eq!(
-        scene.sidegate.metric("sidegate_snapshot_revision") as u32,
-        1
-    );
+    assert_eq!(scene.sidegate.count("sidegate_snapshot_revision"), 1);
     let told = scene.sidegate.admin("/readyz").json();
     assert_eq!(told["reload"]["status"], "current");
 }
@@ -384,7 +379,6 @@ fn calls_of_a_grpc_upstream_are_decided() {
                 .map_err(|status| (status.code(), status.message().to_owned()))
         })
     };
-    use tonic::Code;
     let get = "/shop.v1.Orders/GetOrder";
     assert_eq!(call(Some("ben"), get), Ok(()));
     // (who, path, code, message)
@@ -431,23 +425,21 @@ fn envoy_may_ask_over_http_as_well() {
         .unwrap();
     let sidegate = Sidegate::start();
     let upstream = Upstream::start();
-    let service = format!(
-        "                      http_service:
-                        server_uri: {{uri: \"http://sidegate\", cluster: sidegate, timeout: 1s}}
+    let service = "                      http_service:
+                        server_uri: {uri: \"http://sidegate\", cluster: sidegate, timeout: 1s}
                         path_prefix: /authorize/envoy
                         authorization_request:
-                          allowed_headers: {{patterns: [{{prefix: x-}}]}}
+                          allowed_headers: {patterns: [{prefix: x-}]}
                         authorization_response:
-                          allowed_upstream_headers: {{patterns: [{{prefix: x-sidegate-}}]}}
-"
-    );
+                          allowed_upstream_headers: {patterns: [{prefix: x-sidegate-}]}
+";
     let pipe = format!("{{pipe: {{path: {}}}}}", sidegate.socket().display());
     let tcp = format!(
         "{{socket_address: {{address: 127.0.0.1, port_value: {}}}}}",
         sidegate.http.port()
     );
     let changes = [
-        (&SHIPPED[start..end], service.as_str()),
+        (&SHIPPED[start..end], service),
         (pipe.as_str(), tcp.as_str()),
         (
             "explicit_http_config: {http2_protocol_options: {}}",

@@ -4,6 +4,7 @@ mod architecture;
 mod cli;
 mod doors;
 mod envoy;
+mod licences;
 mod proto;
 mod reload;
 mod support;

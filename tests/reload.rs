@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests write what is read")]
 
+mod publishing;
 mod reading;
 mod refusing;
 mod watching;

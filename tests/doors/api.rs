@@ -8,6 +8,12 @@ use sidegate::proto::sidegate::v1::{
 };
 use std::net::SocketAddr;
 use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 async fn channel(address: SocketAddr) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
@@ -23,16 +29,15 @@ fn question(caller: Option<Caller>, action: &str, resource: &str) -> IsAuthorize
     }
 }
 
-fn user(name: &str) -> Option<Caller> {
-    Some(Caller::Principal(format!(
-        "arn:aws:iam::210000000001:user/{name}"
-    )))
+fn named(name: &str) -> Caller {
+    Caller::Principal(format!("arn:aws:iam::210000000001:user/{name}"))
 }
 
 const ORDER: &str = "arn:aws:orders:eu-1:210000000001:order/7";
 const SEALED: &str = "arn:aws:orders:eu-1:210000000001:order/sealed-1";
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn questions_are_answered_with_reasons() {
     let sidegate = Sidegate::start();
     let mut client = AuthorizationClient::new(channel(sidegate.decisions).await);
@@ -47,23 +52,41 @@ async fn questions_are_answered_with_reasons() {
     ));
     // (caller, action, resource, reason, layer)
     let cases = [
-        (user("ana"), "orders:GetOrder", ORDER, "allowed", "identity"),
-        (user("ana"), "ORDERS:getorder", ORDER, "allowed", "identity"),
         (
-            user("ana"),
+            Some(named("ana")),
+            "orders:GetOrder",
+            ORDER,
+            "allowed",
+            "identity",
+        ),
+        (
+            Some(named("ana")),
+            "ORDERS:getorder",
+            ORDER,
+            "allowed",
+            "identity",
+        ),
+        (
+            Some(named("ana")),
             "orders:GetOrder",
             SEALED,
             "explicit_deny",
             "identity",
         ),
         (
-            user("ben"),
+            Some(named("ben")),
             "orders:GetOrder",
             ORDER,
             "implicit_deny",
             "identity",
         ),
-        (user("ana"), "orders:ListOrders", "*", "allowed", "identity"),
+        (
+            Some(named("ana")),
+            "orders:ListOrders",
+            "*",
+            "allowed",
+            "identity",
+        ),
         (
             session.clone(),
             "orders:DeleteOrder",
@@ -86,12 +109,18 @@ async fn questions_are_answered_with_reasons() {
             "",
         ),
         (None, "orders:GetOrder", ORDER, "implicit_deny", "resource"),
-        (user("nobody"), "orders:GetOrder", ORDER, "error", ""),
-        (user("ana"), "orders:Get*", ORDER, "bad_action", ""),
-        (user("ana"), "", ORDER, "bad_action", ""),
-        (user("ana"), "orders:GetOrder", "", "bad_resource", ""),
+        (Some(named("nobody")), "orders:GetOrder", ORDER, "error", ""),
+        (Some(named("ana")), "orders:Get*", ORDER, "bad_action", ""),
+        (Some(named("ana")), "", ORDER, "bad_action", ""),
         (
-            user("ana"),
+            Some(named("ana")),
+            "orders:GetOrder",
+            "",
+            "bad_resource",
+            "",
+        ),
+        (
+            Some(named("ana")),
             "orders:GetOrder",
             "order/7",
             "bad_resource",
@@ -165,7 +194,7 @@ async fn questions_are_answered_with_reasons() {
         answers.iter().map(|answer| &answer.decision_id).collect();
     assert_eq!(ids.len(), 1_000);
 
-    let requests = vec![question(user("ana"), "orders:GetOrder", ORDER); 1_001];
+    let requests = vec![question(Some(named("ana")), "orders:GetOrder", ORDER); 1_001];
     let refused = client
         .batch_is_authorized(BatchIsAuthorizedRequest { requests })
         .await;
@@ -213,9 +242,6 @@ async fn a_peer_tells_what_it_knows_and_nothing_that_is_derived() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_reflection_are_served() {
-    use tonic_health::pb::HealthCheckRequest;
-    use tonic_health::pb::health_check_response::ServingStatus;
-    use tonic_health::pb::health_client::HealthClient;
     let sidegate = Sidegate::start();
     let channel = channel(sidegate.decisions).await;
     let mut health = HealthClient::new(channel.clone());
@@ -238,9 +264,6 @@ async fn health_and_reflection_are_served() {
     let refused = health.check(unknown).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::NotFound);
 
-    use tonic_reflection::pb::v1::ServerReflectionRequest;
-    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
     let ask = || {
         tokio_stream::once(ServerReflectionRequest {
             host: String::new(),
@@ -285,7 +308,7 @@ async fn the_unix_socket_answers_as_well() {
         .unwrap();
     let mut client = AuthorizationClient::new(channel);
     let answer = client
-        .is_authorized(question(user("ana"), "orders:GetOrder", ORDER))
+        .is_authorized(question(Some(named("ana")), "orders:GetOrder", ORDER))
         .await;
     assert_eq!(answer.unwrap().into_inner().decision(), Decision::Allow);
 }

@@ -2,6 +2,7 @@
 
 use crate::support::grpc::{Answer, call, frame};
 use crate::support::sidegate::Sidegate;
+use envoy_types::pb::envoy::config::core::v3::Metadata;
 use envoy_types::pb::envoy::config::core::v3::{
     Address, HeaderMap, HeaderValue, SocketAddress, address, socket_address,
 };
@@ -73,6 +74,7 @@ fn get(path: &str, headers: &[(&str, &[u8])]) -> HttpRequest {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn bad_input_is_denied_and_never_an_error_an_allow_or_the_end() {
     let sidegate = Sidegate::start();
     let bearer = sidegate.bearer("ana");
@@ -218,7 +220,7 @@ fn bad_input_is_denied_and_never_an_error_an_allow_or_the_end() {
     let panics = sidegate.log().contains("panicked");
     assert!(!panics, "{}", sidegate.log());
     let errors = "sidegate_decisions_total{door=\"ext_authz\",outcome=\"error\"}";
-    assert_eq!(sidegate.metric(errors) as u32, 0);
+    assert_eq!(sidegate.count(errors), 0);
 }
 
 #[test]
@@ -258,8 +260,8 @@ fn fields_that_nobody_reads_do_no_harm() {
     });
     attributes.destination = attributes.source.clone();
     attributes.context_extensions = [("tenant".to_owned(), "a".to_owned())].into();
-    attributes.metadata_context = Some(Default::default());
-    attributes.route_metadata_context = Some(Default::default());
+    attributes.metadata_context = Some(Metadata::default());
+    attributes.route_metadata_context = Some(Metadata::default());
     attributes.tls_session = Some(TlsSession {
         sni: "shop.test".into(),
     });

@@ -11,6 +11,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -51,6 +52,9 @@ impl Authority {
         Leaf { certificate, key }
     }
 }
+
+/// What is tried, with which certificate and headers, and the status.
+type Case<'c> = (&'c str, Option<&'c Leaf>, Vec<(&'c str, &'c str)>, u16);
 
 fn uri(text: &str) -> SanType {
     SanType::URI(text.try_into().unwrap())
@@ -108,7 +112,7 @@ fn get(
     let mut head =
         "GET /v1/orders/7 HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n".to_owned();
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).unwrap();
@@ -149,7 +153,7 @@ fn a_client_certificate_stands_for_a_session_of_its_role() {
         scene.sidegate.bearer("mallory"),
     );
     let spoof = "By=spiffe://shop.test/x;URI=spiffe://shop.test/ns/shop/sa/cart";
-    let cases: [(&str, Option<&Leaf>, Vec<(&str, &str)>, u16); 7] = [
+    let cases: [Case<'_>; 7] = [
         ("another trust domain", Some(&foreign), vec![], 403),
         ("another path", Some(&deeper), vec![], 403),
         ("a DNS name that nobody enabled", Some(&dns), vec![], 403),

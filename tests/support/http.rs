@@ -1,5 +1,6 @@
 //! An HTTP/1.1 client that sends a request byte for byte as it is told.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub(crate) fn try_send(
         head.push_str("host: shop.test\r\n");
     }
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     head.push_str("\r\n");
     send_bytes(address, head.as_bytes())

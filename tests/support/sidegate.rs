@@ -127,6 +127,11 @@ impl Sidegate {
             .unwrap()
     }
 
+    /// The value of a metric that counts.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        format!("{}", self.metric(name)).parse().unwrap()
+    }
+
     /// The log so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
@@ -138,11 +143,6 @@ impl Sidegate {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "`{from}` in {}", path.display());
         replace(&path, &text.replace(from, to));
-    }
-
-    /// Writes a file of the bundle.
-    pub(crate) fn write(&self, path: &str, text: &str) {
-        replace(&self.bundle().join(path), text);
     }
 
     /// Sends a signal.
