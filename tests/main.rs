@@ -6,5 +6,6 @@ mod doors;
 mod envoy;
 mod licences;
 mod proto;
+mod readme;
 mod reload;
 mod support;

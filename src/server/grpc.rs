@@ -42,13 +42,17 @@ impl Services {
             .add_service(AuthorizationServer::new(self.api))
             .add_service(health);
         if self.reflection {
-            let reflection = tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(DESCRIPTORS)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                .build_v1();
-            match reflection {
-                Ok(service) => routes = routes.add_service(service),
-                Err(error) => tracing::error!(%error, "reflection is not offered"),
+            let builder = || {
+                tonic_reflection::server::Builder::configure()
+                    .register_encoded_file_descriptor_set(DESCRIPTORS)
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            };
+            // Clients in use ask in either version.
+            match (builder().build_v1(), builder().build_v1alpha()) {
+                (Ok(v1), Ok(v1alpha)) => routes = routes.add_service(v1).add_service(v1alpha),
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::error!(%error, "reflection is not offered");
+                }
             }
         }
         routes

@@ -16,6 +16,12 @@ pub(crate) fn envoy(test: &str) -> Option<PathBuf> {
     part(test, "envoy")
 }
 
+/// The real grpcurl, as [`envoy`].
+#[track_caller]
+pub(crate) fn grpcurl(test: &str) -> Option<PathBuf> {
+    part(test, "grpcurl")
+}
+
 #[track_caller]
 fn part(test: &str, name: &str) -> Option<PathBuf> {
     static PARTS: OnceLock<Result<PathBuf, String>> = OnceLock::new();

@@ -61,38 +61,39 @@ fn tokens(example: &Quickstart, text: &mut String) {
 }
 
 fn forward_auth(address: &Address, text: &mut String) {
-    // (what to expect, who, method, path)
+    // (who, method, path, what to expect)
     let cases = [
-        ("200: Ben reads an order", "BEN", "GET", "/v1/orders/7"),
+        ("BEN", "GET", "/v1/orders/7", "200: readers read"),
         (
-            "403: a sealed one is denied to everybody",
             "BEN",
             "GET",
             "/v1/orders/sealed-1",
+            "403: a statement denies it to everybody",
         ),
-        ("403: only clerks write", "BEN", "DELETE", "/v1/orders/7"),
-        ("200: Ana is a clerk", "ANA", "DELETE", "/v1/orders/7"),
+        ("BEN", "DELETE", "/v1/orders/7", "403: only clerks write"),
+        ("ANA", "DELETE", "/v1/orders/7", "200: Ana is a clerk"),
         (
-            "401: a token that nobody vouches for",
             "MALLORY",
             "GET",
             "/v1/orders/7",
+            "401: nobody vouches for the token",
         ),
         (
-            "400: two servers would read this path differently",
             "ANA",
             "GET",
             "/v1/orders/../orders/7",
+            "400: two servers would read it differently",
         ),
     ];
-    text.push_str("# As Traefik or Caddy ask\n");
-    for (expected, who, method, path) in cases {
-        let _ = write!(
-            text,
-            "curl -i http://{address}/authorize -H \"authorization: Bearer ${who}\" \\\n    \
-             -H 'x-forwarded-method: {method}' -H 'x-forwarded-uri: {path}' -H 'x-forwarded-proto: https' \\\n    \
-             -H 'x-forwarded-host: shop.test' -H 'x-forwarded-for: 192.0.2.7'   # {expected}\n",
-        );
+    let _ = write!(
+        text,
+        "# As Traefik or Caddy ask\n\
+         ask() {{ curl -si http://{address}/authorize -H \"authorization: Bearer $1\" \\\n    \
+         -H \"x-forwarded-method: $2\" -H \"x-forwarded-uri: $3\" -H 'x-forwarded-proto: https' \\\n    \
+         -H 'x-forwarded-host: shop.test' -H 'x-forwarded-for: 192.0.2.7'; echo; }}\n",
+    );
+    for (who, method, path, expected) in cases {
+        let _ = writeln!(text, "ask \"${who}\" {method} {path}   # {expected}");
     }
     text.push('\n');
 }
