@@ -1,0 +1,84 @@
+//! From a question to its answer, by bundles of several sizes.
+//!
+//! All statements are on one user, so this is what a decision costs where it costs most. `answer`
+//! is the whole way from texts to an outcome with its reasons; `check` is a decoded HTTP call by
+//! the example bundle, without credentials.
+
+mod generated;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use generated::Chance;
+use sidegate::loader::reload::compile;
+use sidegate::loader::source::{Limits, read_once};
+use sidegate::model::{Headers, HttpCall, Peer, Protocol, Timestamp};
+use sidegate::pdp::{Asker, Pdp, Question};
+use sidegate::snapshot::Store;
+use sidegate::telemetry::Metrics;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_893_456_000);
+
+fn deciding(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decide/answer");
+    for statements in [10, 100, 1_000, 10_000] {
+        let files = generated::bundle(statements, 7);
+        let snapshot = compile(&files, "bench", NOW)
+            .expect("a good bundle")
+            .snapshot;
+        let mut chance = Chance::new(11);
+        let questions: Vec<Question> = (0..256)
+            .map(|_| {
+                let (action, resource) = chance.question(statements.max(10));
+                Question {
+                    asker: Asker::Named("arn:aws:iam::210000000001:user/ana".into()),
+                    action,
+                    resource,
+                    resource_account: None,
+                    context: vec![("aws:SourceIp".into(), vec!["192.0.2.7".into()])],
+                }
+            })
+            .collect();
+        let mut next = questions.iter().cycle();
+        group.bench_function(BenchmarkId::from_parameter(statements), |bencher| {
+            bencher.iter(|| {
+                let question = next.next().expect("a cycle");
+                Pdp::answer(&snapshot, black_box(question), NOW)
+            });
+        });
+    }
+    group.finish();
+}
+
+fn checking(criterion: &mut Criterion) {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/example/bundle");
+    let files = read_once(&example, &Limits::default()).expect("the example");
+    let loaded = compile(&files, "bench", NOW).expect("a good bundle");
+    let store = Arc::new(Store::empty());
+    store.publish(Arc::new(loaded.snapshot));
+    let metrics = Arc::new(Metrics::new().expect("metrics"));
+    let pdp = Pdp::new(store, metrics);
+    let mut headers = Headers::new();
+    headers.push("user-agent", "curl/8");
+    headers.push("accept", "*/*");
+    let call = HttpCall {
+        method: "GET".into(),
+        scheme: "https".into(),
+        authority: "shop.test".into(),
+        target: "/v1/orders/7?page=2".into(),
+        headers,
+        peer: Peer {
+            ip: Some([192, 0, 2, 7].into()),
+            principal: "spiffe://shop.test/ns/shop/sa/cart".into(),
+            secure: Some(true),
+        },
+        protocol: Protocol::Http,
+    };
+    criterion.bench_function("decide/check", |bencher| {
+        bencher.iter(|| pdp.decide(black_box(&call), NOW));
+    });
+}
+
+criterion_group!(benches, deciding, checking);
+criterion_main!(benches);
