@@ -31,13 +31,10 @@ fn deciding(criterion: &mut Criterion) {
         let questions: Vec<Question> = (0..256)
             .map(|_| {
                 let (action, resource) = chance.question(statements.max(10));
-                Question {
-                    asker: Asker::Named("arn:aws:iam::210000000001:user/ana".into()),
-                    action,
-                    resource,
-                    resource_account: None,
-                    context: vec![("aws:SourceIp".into(), vec!["192.0.2.7".into()])],
-                }
+                let asker = Asker::Named("arn:aws:iam::210000000001:user/ana".into());
+                let mut question = Question::of(asker, &action, &resource);
+                question.context = vec![("aws:SourceIp".into(), vec!["192.0.2.7".into()])];
+                question
             })
             .collect();
         let mut next = questions.iter().cycle();
@@ -71,6 +68,7 @@ fn checking(criterion: &mut Criterion) {
         peer: Peer {
             ip: Some([192, 0, 2, 7].into()),
             principal: "spiffe://shop.test/ns/shop/sa/cart".into(),
+            endpoint: None,
             secure: Some(true),
         },
         protocol: Protocol::Http,

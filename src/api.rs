@@ -9,9 +9,13 @@
 //! - Answers of a batch stand in the order of the questions, and one snapshot gives all of them.
 
 use crate::clock::{Clock, Stopwatch};
+use crate::engine::{StatementReport, Truth};
 use crate::model::Timestamp;
-use crate::pdp::{Asker, DecisionId, Outcome, Pdp, Question, Refusal, Verdict, log};
+use crate::pdp::{
+    Asker, DecisionId, Explained, Outcome, Pair, Pdp, Question, Refusal, Verdict, log,
+};
 use crate::proto::sidegate::v1::authorization_server::Authorization;
+use crate::proto::sidegate::v1::{self as proto, ExplainResponse};
 use crate::proto::sidegate::v1::{
     BatchIsAuthorizedRequest, BatchIsAuthorizedResponse, Decision, IsAuthorizedRequest,
     IsAuthorizedResponse, StringList, is_authorized_request,
@@ -104,6 +108,26 @@ impl Authorization for AuthorizationService {
         }
         Ok(Response::new(BatchIsAuthorizedResponse { responses }))
     }
+
+    async fn explain(
+        &self,
+        request: Request<IsAuthorizedRequest>,
+    ) -> Result<Response<ExplainResponse>, Status> {
+        let _in_flight = self.metrics.enter(Door::Api);
+        let snapshot = self.pdp.snapshot();
+        let now = self.clock.now();
+        let request = request.into_inner();
+        let answer = self.answer(snapshot.as_deref(), request.clone(), now);
+        let explained = match snapshot {
+            Some(snapshot) => Pdp::explain(&snapshot, &question(request), now).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Ok(Response::new(ExplainResponse {
+            answer: Some(answer),
+            explanations: explained.iter().map(explanation).collect(),
+            text: explained.iter().map(ToString::to_string).collect(),
+        }))
+    }
 }
 
 fn question(request: IsAuthorizedRequest) -> Question {
@@ -113,40 +137,85 @@ fn question(request: IsAuthorizedRequest) -> Question {
         resource,
         resource_account,
         context,
+        also,
+        called_via,
     } = request;
+    let mut known = Vec::new();
+    let mut not_known = Vec::new();
+    for (key, StringList { values, unknown }) in context {
+        if unknown {
+            not_known.push(key);
+        } else {
+            known.push((key, values));
+        }
+    }
     Question {
         asker: match caller {
             None => Asker::Anonymous,
             Some(is_authorized_request::Caller::Principal(text)) => Asker::Named(text),
             Some(is_authorized_request::Caller::BearerToken(token)) => Asker::Bearer(token),
         },
+        pair: pair(proto::Pair {
+            action,
+            resource,
+            resource_account,
+        }),
+        also: also.into_iter().map(pair).collect(),
+        context: known,
+        unknown: not_known,
+        called_via,
+    }
+}
+
+fn pair(pair: proto::Pair) -> Pair {
+    let proto::Pair {
+        action,
+        resource,
+        resource_account,
+    } = pair;
+    Pair {
         action,
         resource,
         resource_account: (!resource_account.is_empty()).then_some(resource_account),
-        context: context
-            .into_iter()
-            .map(|(key, StringList { values })| (key, values))
-            .collect(),
+    }
+}
+
+/// What a verdict says, in the words of a response.
+struct Said<'o> {
+    decision: Decision,
+    reason: &'static str,
+    layer: &'static str,
+    statements: &'o [String],
+    message: &'o str,
+}
+
+fn said(verdict: &Verdict) -> Said<'_> {
+    match verdict {
+        Verdict::Allow(permit) => Said {
+            decision: Decision::Allow,
+            reason: "allowed",
+            layer: permit.layer(),
+            statements: permit.statements(),
+            message: "",
+        },
+        Verdict::Refuse(refusal) => Said {
+            decision: Decision::Deny,
+            reason: refusal.reason(),
+            layer: refusal.layer_label(),
+            statements: refusal.statements(),
+            message: refusal.message(),
+        },
     }
 }
 
 fn response(outcome: &Outcome, id: &DecisionId) -> IsAuthorizedResponse {
-    let (decision, reason, layer, statements, message) = match &outcome.verdict {
-        Verdict::Allow(permit) => (
-            Decision::Allow,
-            "allowed",
-            permit.layer(),
-            permit.statements(),
-            "",
-        ),
-        Verdict::Refuse(refusal) => (
-            Decision::Deny,
-            refusal.reason(),
-            refusal.layer_label(),
-            refusal.statements(),
-            refusal.message(),
-        ),
-    };
+    let Said {
+        decision,
+        reason,
+        layer,
+        statements,
+        message,
+    } = said(&outcome.verdict);
     let revision = outcome.subjects.revision.as_ref();
     IsAuthorizedResponse {
         decision: decision.into(),
@@ -156,5 +225,69 @@ fn response(outcome: &Outcome, id: &DecisionId) -> IsAuthorizedResponse {
         message: message.to_owned(),
         decision_id: id.as_str().to_owned(),
         revision: revision.map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+fn explanation(explained: &Explained) -> proto::Explanation {
+    let Said {
+        decision, reason, ..
+    } = said(&explained.outcome.verdict);
+    let Pair {
+        action,
+        resource,
+        resource_account,
+    } = explained.pair.clone();
+    proto::Explanation {
+        pair: Some(proto::Pair {
+            action,
+            resource,
+            resource_account: resource_account.unwrap_or_default(),
+        }),
+        decision: decision.into(),
+        reason: reason.to_owned(),
+        layers: explained
+            .outcome
+            .layers()
+            .map(|layer| layer.label().to_owned())
+            .collect(),
+        statements: explained
+            .explanation
+            .statements
+            .iter()
+            .map(statement)
+            .collect(),
+    }
+}
+
+fn statement(report: &StatementReport) -> proto::StatementReport {
+    let elements = report.elements.iter().map(|element| proto::TestReport {
+        test: element.name.to_owned(),
+        result: truth(element.result).into(),
+        value: String::new(),
+    });
+    let conditions = report.conditions.iter().map(|condition| proto::TestReport {
+        test: condition.test.clone(),
+        result: truth(condition.result).into(),
+        value: condition.value.clone(),
+    });
+    proto::StatementReport {
+        layer: report.reference.layer.label().to_owned(),
+        level: report.level.as_deref().unwrap_or_default().to_owned(),
+        document: report.document.to_string(),
+        index: report.reference.statement,
+        sid: report.sid.clone().unwrap_or_default(),
+        effect: report.effect.label().to_owned(),
+        result: truth(report.result).into(),
+        elements: elements.collect(),
+        conditions: conditions.collect(),
+        place: report.place.to_string(),
+    }
+}
+
+const fn truth(truth: Truth) -> proto::Truth {
+    match truth {
+        Truth::True => proto::Truth::True,
+        Truth::False => proto::Truth::False,
+        Truth::Undetermined => proto::Truth::Undetermined,
     }
 }

@@ -15,13 +15,17 @@ mod condition;
 mod document;
 mod explain;
 mod judge;
+mod organization;
 mod pattern;
 mod policy_set;
 mod principal;
+mod resource_set;
 mod truth;
 
 pub use document::{Document, Level};
 pub use explain::{ConditionReport, ElementReport, Explanation, StatementReport, explain};
 pub use judge::{Layers, judge};
+pub use organization::Membership;
 pub use policy_set::{PolicySet, Subject};
+pub use resource_set::{EndpointFacts, ResourceFacts, ResourceSet};
 pub use truth::Truth;

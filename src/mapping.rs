@@ -54,6 +54,7 @@
 //! | `MAP-16` | a context key is set twice |
 //! | `MAP-17` | the partition or region of the service cannot stand in an ARN |
 
+mod catalogue;
 mod conflict;
 mod definition;
 mod error;
@@ -69,10 +70,11 @@ mod table;
 mod template;
 mod trie;
 
+pub use catalogue::{Described, PolicySource};
 pub use definition::MappedService;
 pub use error::{MappingError, ResourceFault};
 pub use host::{Host, HostFault};
-pub use meaning::{Mapped, PolicySource};
+pub use meaning::Mapped;
 pub use path::{Path, PathFault, Segment};
 pub use query::{Query, QueryFault};
 pub use table::Table;

@@ -15,6 +15,7 @@ mod caller;
 mod context;
 mod outcome;
 mod question;
+mod target;
 
 pub use answer::{
     ACCOUNT_HEADER, DECISION_HEADER, DecisionId, Forwarding, PRINCIPAL_HEADER, SESSION_HEADER,
@@ -22,15 +23,16 @@ pub use answer::{
 };
 pub use caller::{AuthenticationType, Caller};
 pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};
-pub use question::{Asker, Question, explain};
+pub use question::{Asker, Explained, Pair, Question};
 
 use crate::clock::Stopwatch;
 use crate::engine::{Layers, judge};
 use crate::mapping::MappingError;
-use crate::model::{Delegation, HttpCall, Request, Resource, Timestamp};
+use crate::model::{Context, HttpCall, Request, Timestamp};
 use crate::snapshot::{Snapshot, Store};
 use crate::telemetry::{Metrics, Stage};
 use std::sync::Arc;
+use target::Target;
 
 /// Decides by the current snapshot of a store.
 #[derive(Clone, Debug)]
@@ -89,21 +91,35 @@ impl Pdp {
             }
         };
         subjects.asked(mapped.action, mapped.resource.as_str());
-        let context = context::of_call(&caller, call, &mapped, now);
-        let resource = Resource {
-            delegation: Delegation::of(mapped.action, &mapped.resource),
-            name: mapped.resource,
-            owner: mapped.owner,
+        let mut context = context::of_call(&caller, call, &mapped, now);
+        let (action, name) = (mapped.action, mapped.resource);
+        let target = Target::look_up(
+            &snapshot,
+            &caller.principal,
+            action,
+            name,
+            None,
+            mapped.owner,
+        );
+        let target = match target {
+            Ok(target) => target,
+            Err(refusal) => {
+                return Outcome {
+                    verdict: Verdict::Refuse(refusal),
+                    subjects,
+                };
+            }
         };
+        context::set_records(&mut context, &snapshot, &caller, &target);
         let request = Request {
             principal: &caller.principal,
             credential: crate::model::Credential::Ordinary,
             forwarded: false,
-            action: mapped.action,
-            resource: &resource,
+            action,
+            resource: &target.resource,
             context: &context,
         };
-        let layers = layers_of(&caller);
+        let layers = layers_of(&snapshot, &caller, &target, &context);
         let decision = judge(&layers, &request);
         let outcome = Outcome::of_decision(&decision, &layers, &request, subjects);
         self.metrics
@@ -112,15 +128,32 @@ impl Pdp {
     }
 }
 
-/// The policies that bind a caller of the bundle.
-fn layers_of(caller: &Caller) -> Layers<'_> {
+/// The policies that stand between a caller and a resource of the bundle.
+fn layers_of<'a>(
+    snapshot: &'a Snapshot,
+    caller: &'a Caller,
+    target: &Target<'a>,
+    context: &Context,
+) -> Layers<'a> {
     let subject = caller.subject.as_deref();
+    let place = caller
+        .principal
+        .account()
+        .and_then(|account| snapshot.policies.membership(account));
+    let bound = place.filter(|place| !place.is_management);
     Layers {
+        scp: bound.and_then(|place| place.scp.as_deref()),
+        rcp: target.rcp,
+        endpoint: target::endpoint(snapshot, context)
+            .and_then(|endpoint| endpoint.policy.as_deref()),
+        resource: target.policy,
         identity: subject
             .map(|subject| subject.identity.as_slice())
             .unwrap_or_default(),
         boundary: subject.and_then(|subject| subject.boundary.as_deref()),
-        ..Layers::default()
+        session: None,
+        acl: target.acl,
+        no_permission_needed: target.no_permission_needed,
     }
 }
 

@@ -20,8 +20,10 @@ pub mod ip_range;
 pub mod json;
 mod keys;
 pub mod node;
+pub mod organization;
 mod peer;
 mod provider;
+pub mod resource_record;
 mod service;
 pub mod template;
 pub mod yaml;
@@ -38,4 +40,5 @@ pub use peer::{PeerMapping, PeerMatch};
 pub use provider::{AuthorizedParty, OidcProvider, RoleRule, SigningAlgorithm};
 pub use service::{
     Cardinality, ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service,
+    TypeDelegation,
 };

@@ -13,9 +13,10 @@ use crate::policy::json;
 
 /// Judges one line of a cases file and gives back one line, without its end.
 ///
-/// The flag tells whether the case could be judged.
+/// With `explain` the answer tells what every statement says. The flag that is given back tells
+/// whether the case could be judged.
 #[must_use]
-pub fn judge_line(line: &str) -> (String, bool) {
+pub fn judge_line(line: &str, explain: bool) -> (String, bool) {
     let node = match json::parse(line) {
         Ok(node) => node,
         Err(fault) => {
@@ -24,6 +25,7 @@ pub fn judge_line(line: &str) -> (String, bool) {
         }
     };
     match Case::read(&node) {
+        Ok(case) if explain => (case.judge().explained(case.explain()).to_line(), true),
         Ok(case) => (case.judge().to_line(), true),
         Err(InvalidCase { message }) => (answer::refusal(node.member("id"), &message), false),
     }

@@ -100,7 +100,11 @@ impl Snapshot {
                 source_bytes: origin.bytes,
                 files: bundle.files,
                 warnings,
-                policies: PolicySet::compile(&bundle.directory),
+                policies: PolicySet::compile(
+                    &bundle.directory,
+                    &bundle.organizations,
+                    &bundle.resources,
+                ),
                 mapping,
                 services: bundle.services.len(),
                 tokens,

@@ -47,12 +47,15 @@ pub(super) struct Simulate {
     /// The time of the request, such as `2030-01-31T12:00:00Z`; now when it is left out
     #[arg(long, value_name = "TIME")]
     time: Option<String>,
+    /// Tell what every statement of every layer says, and why; cases get it as `explain` in JSON
+    #[arg(long)]
+    explain: bool,
 }
 
 impl Simulate {
     pub(super) fn run(self) -> Exit {
         let ended = match (&self.cases, &self.bundle) {
-            (Some(cases), _) => judge_cases(cases),
+            (Some(cases), _) => judge_cases(cases, self.explain),
             (None, Some(bundle)) => self.judge_question(bundle),
             (None, None) => return Exit::Usage,
         };
@@ -75,6 +78,15 @@ impl Simulate {
         let outcome = Pdp::answer(&snapshot, &question, now);
         let line = QuestionAnswer::of(&outcome).to_line();
         print(format!("{line}\n")).map_err(|error| failed(&error))?;
+        if self.explain {
+            match Pdp::explain(&snapshot, &question, now) {
+                Ok(explained) => {
+                    let text: String = explained.iter().map(ToString::to_string).collect();
+                    print(format!("\n{text}")).map_err(|error| failed(&error))?;
+                }
+                Err(refusal) => say(refusal.message()),
+            }
+        }
         Ok(match outcome.verdict {
             Verdict::Allow(_) => Exit::Done,
             Verdict::Refuse(_) => Exit::Denied,
@@ -93,16 +105,18 @@ impl Simulate {
                 None => context.push((key.to_owned(), vec![value.to_owned()])),
             }
         }
-        Ok(Question {
-            asker: self
-                .principal
-                .clone()
-                .map_or(Asker::Anonymous, Asker::Named),
-            action: self.action.clone().unwrap_or_default(),
-            resource: self.resource.clone(),
-            resource_account: self.resource_account.clone(),
-            context,
-        })
+        let asker = self
+            .principal
+            .clone()
+            .map_or(Asker::Anonymous, Asker::Named);
+        let action = self.action.as_deref().unwrap_or_default();
+        let mut question = Question::of(asker, action, &self.resource);
+        question
+            .pair
+            .resource_account
+            .clone_from(&self.resource_account);
+        question.context = context;
+        Ok(question)
     }
 }
 
@@ -125,7 +139,7 @@ fn load(directory: &Path, now: Timestamp) -> Result<Snapshot, Exit> {
     }
 }
 
-fn judge_cases(path: &Path) -> Result<Exit, Exit> {
+fn judge_cases(path: &Path, explain: bool) -> Result<Exit, Exit> {
     let reader: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
@@ -137,7 +151,7 @@ fn judge_cases(path: &Path) -> Result<Exit, Exit> {
         Box::new(BufReader::with_capacity(1 << 16, file))
     };
     let mut writer = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    match stream(reader, &mut writer) {
+    match stream(reader, &mut writer, explain) {
         Ok(true) => Ok(Exit::Done),
         Ok(false) => Ok(Exit::Failed),
         Err(error) => Err(failed(&error)),
@@ -145,7 +159,7 @@ fn judge_cases(path: &Path) -> Result<Exit, Exit> {
 }
 
 /// Judges line after line; false when one of them could not be judged.
-fn stream(mut reader: impl BufRead, writer: &mut impl Write) -> io::Result<bool> {
+fn stream(mut reader: impl BufRead, writer: &mut impl Write, explain: bool) -> io::Result<bool> {
     let mut all = true;
     let mut line = Vec::new();
     loop {
@@ -168,7 +182,7 @@ fn stream(mut reader: impl BufRead, writer: &mut impl Write) -> io::Result<bool>
         if text.is_empty() {
             continue;
         }
-        let (answer, judged) = judge_line(text);
+        let (answer, judged) = judge_line(text, explain);
         all &= judged;
         writeln!(writer, "{answer}")?;
     }
@@ -185,7 +199,7 @@ mod tests {
         let mut bytes = input.into_bytes();
         bytes.extend(b"\n\xff\n");
         let mut out = Vec::new();
-        let all = stream(io::Cursor::new(bytes), &mut out).unwrap();
+        let all = stream(io::Cursor::new(bytes), &mut out, false).unwrap();
         assert!(!all);
         let lines: Vec<serde_json::Value> = String::from_utf8(out)
             .unwrap()

@@ -3,7 +3,7 @@
 use crate::engine::condition::Test;
 use crate::engine::pattern::{Hole, Pattern};
 use crate::engine::truth::Truth;
-use crate::model::{Action, Context, Resource};
+use crate::model::{Action, Arn, Context, Resource};
 use crate::policy::{
     ActionPattern, Effect, Element, Place, Policy, PrincipalEntry, ResourcePattern,
 };
@@ -60,6 +60,34 @@ impl Document {
             name: name.into(),
             place: policy.place.clone(),
             statements: policy.statements.iter().map(Statement::compile).collect(),
+        }
+    }
+
+    /// A document of one statement about everything; such stand in for what an organization has
+    /// built in, and for a limit that leads nowhere.
+    pub(super) fn of_everything(name: &str, effect: Effect) -> Self {
+        let place = Place {
+            file: "built in".into(),
+            line: 1,
+            column: 1,
+        };
+        let everything = Element {
+            negated: false,
+            entries: vec![ActionTest::All],
+        };
+        let statement = Statement {
+            place: place.clone(),
+            sid: None,
+            effect,
+            principal: None,
+            actions: everything,
+            resources: None,
+            conditions: Box::default(),
+        };
+        Self {
+            name: name.into(),
+            place,
+            statements: Box::new([statement]),
         }
     }
 
@@ -160,7 +188,7 @@ impl ActionTest {
 }
 
 impl ResourceTest {
-    fn compile(pattern: &ResourcePattern) -> Self {
+    pub(super) fn compile(pattern: &ResourcePattern) -> Self {
         match pattern {
             ResourcePattern::All => Self::All,
             ResourcePattern::Arn {
@@ -172,6 +200,24 @@ impl ResourceTest {
             } => {
                 let parts = [partition, service, region, account, resource];
                 Self::Arn(Box::new(parts.map(Pattern::compile)))
+            }
+        }
+    }
+
+    /// Whether a pattern without variables covers an ARN.
+    pub(super) fn covers(&self, arn: &Arn) -> bool {
+        match self {
+            Self::All => true,
+            Self::Arn(patterns) => {
+                let parts = [
+                    arn.partition(),
+                    arn.service(),
+                    arn.region(),
+                    arn.account_text(),
+                    arn.resource(),
+                ];
+                let mut pairs = patterns.iter().zip(parts);
+                pairs.all(|(pattern, part)| pattern.matches_plain(part))
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Why each statement did or did not match.
 
+mod render;
+
 use crate::engine::document::{Document, Level, Statement};
-use crate::engine::judge::Layers;
+use crate::engine::judge::{Applicable, Layers};
 use crate::engine::principal::Caller;
 use crate::engine::truth::Truth;
 use crate::model::{Arn, Context, ContextValue, Layer, Request, StatementRef};
@@ -9,7 +11,7 @@ use crate::policy::{Effect, Place};
 use std::sync::Arc;
 
 /// What every statement of every layer said about a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Explanation {
     /// One report for each statement, in the order of the layers.
     pub statements: Vec<StatementReport>,
@@ -58,9 +60,10 @@ pub struct ConditionReport {
     pub result: Truth,
 }
 
-/// Explains a request by the layers given; which of them bind the caller is for the decision.
+/// Explains a request by those of the layers that bind the caller.
 #[must_use]
 pub fn explain(layers: &Layers<'_>, request: &Request<'_>) -> Explanation {
+    let layers = Applicable::of(layers, request);
     let caller = Caller {
         principal: request.principal,
         bounded: layers.boundary.is_some(),
@@ -78,7 +81,7 @@ pub fn explain(layers: &Layers<'_>, request: &Request<'_>) -> Explanation {
         let layer = if trust { Layer::Trust } else { Layer::Resource };
         explainer.documents(layer, std::slice::from_ref(document));
     }
-    explainer.documents(Layer::Identity, layers.identity);
+    explainer.documents(Layer::Identity, layers.identity.unwrap_or_default());
     explainer.documents(Layer::Boundary, layers.boundary.unwrap_or_default());
     explainer.documents(Layer::Session, layers.session.unwrap_or_default());
     Explanation {

@@ -160,19 +160,19 @@ struct Judgement<'a, 'r> {
 }
 
 /// The layers that bind this kind of caller (EV-5).
-struct Applicable<'a> {
-    scp: Option<&'a [Level]>,
-    rcp: Option<&'a [Level]>,
-    endpoint: Option<&'a [Arc<Document>]>,
-    resource: Option<&'a Arc<Document>>,
-    identity: Option<&'a [Arc<Document>]>,
-    boundary: Option<&'a [Arc<Document>]>,
-    session: Option<&'a [Arc<Document>]>,
+pub(super) struct Applicable<'a> {
+    pub(super) scp: Option<&'a [Level]>,
+    pub(super) rcp: Option<&'a [Level]>,
+    pub(super) endpoint: Option<&'a [Arc<Document>]>,
+    pub(super) resource: Option<&'a Arc<Document>>,
+    pub(super) identity: Option<&'a [Arc<Document>]>,
+    pub(super) boundary: Option<&'a [Arc<Document>]>,
+    pub(super) session: Option<&'a [Arc<Document>]>,
     acl: bool,
 }
 
 impl<'a> Applicable<'a> {
-    fn of(layers: &Layers<'a>, request: &Request<'_>) -> Self {
+    pub(super) fn of(layers: &Layers<'a>, request: &Request<'_>) -> Self {
         let service_linked = matches!(
             request.principal,
             Principal::RoleSession {

@@ -1,8 +1,12 @@
 //! The policies of a whole bundle, by the identity that they belong to.
 
 use crate::engine::document::Document;
+use crate::engine::organization::{self, Membership, Memberships};
+use crate::engine::resource_set::ResourceSet;
 use crate::model::AccountId;
 use crate::policy::directory::{Directory, DirectoryIndex, Identity, ManagedPolicy};
+use crate::policy::organization::Organization;
+use crate::policy::resource_record::ResourceRecord;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -36,14 +40,20 @@ pub struct PolicySet {
     users: HashMap<String, Arc<Subject>>,
     roles: HashMap<String, Arc<Subject>>,
     roles_by_name: HashMap<(AccountId, String), Arc<Subject>>,
+    memberships: Memberships,
+    resources: ResourceSet,
     documents: usize,
     statements: usize,
 }
 
 impl PolicySet {
-    /// Compiles the policies of a directory.
+    /// Compiles the policies of a bundle.
     #[must_use]
-    pub fn compile(directory: &Directory) -> Self {
+    pub fn compile(
+        directory: &Directory,
+        organizations: &[Organization],
+        resources: &[ResourceRecord],
+    ) -> Self {
         let mut compiler = Compiler {
             index: directory.index(),
             managed: HashMap::new(),
@@ -69,8 +79,23 @@ impl PolicySet {
             set.roles_by_name.insert(by_name, Arc::clone(&subject));
             set.roles.insert(subject.arn.as_str().to_owned(), subject);
         }
-        set.count();
+        let (memberships, control) = organization::compile(organizations, &compiler.index);
+        set.memberships = memberships;
+        set.resources = ResourceSet::compile(resources);
+        set.count(&control);
         set
+    }
+
+    /// The place of an account in its organization, if it is in one.
+    #[must_use]
+    pub fn membership(&self, account: AccountId) -> Option<&Membership> {
+        self.memberships.get(&account).map(AsRef::as_ref)
+    }
+
+    /// What is recorded of resources.
+    #[must_use]
+    pub fn resources(&self) -> &ResourceSet {
+        &self.resources
     }
 
     /// The user with this ARN.
@@ -86,6 +111,12 @@ impl PolicySet {
             return self.roles.get(text);
         }
         self.roles_by_name.get(&(account, text.to_owned()))
+    }
+
+    /// The user or role with this ARN.
+    #[must_use]
+    pub fn identity(&self, arn: &str) -> Option<&Arc<Subject>> {
+        self.roles.get(arn).or_else(|| self.users.get(arn))
     }
 
     /// How many different documents it holds.
@@ -112,7 +143,7 @@ impl PolicySet {
         self.roles.len()
     }
 
-    fn count(&mut self) {
+    fn count(&mut self, control: &[Arc<Document>]) {
         let mut documents: HashMap<*const Document, usize> = HashMap::new();
         for subject in self.users.values().chain(self.roles.values()) {
             let boundary = subject.boundary.iter().flatten();
@@ -124,6 +155,9 @@ impl PolicySet {
             {
                 documents.insert(Arc::as_ptr(document), document.len());
             }
+        }
+        for document in control.iter().chain(self.resources.documents()) {
+            documents.insert(Arc::as_ptr(document), document.len());
         }
         self.documents = documents.len();
         self.statements = documents.values().sum();

@@ -11,6 +11,9 @@ use std::net::IpAddr;
 /// The most header fields of a call.
 const MAX_HEADERS: usize = 256;
 
+/// What a route's `context_extensions` call the network endpoint that its calls come through.
+const ENDPOINT: &str = "sidegate.endpoint";
+
 /// The longest path with its query, in bytes; Envoy's own limit for all headers is 60 KiB.
 const MAX_TARGET: usize = 64 * 1024;
 
@@ -26,6 +29,7 @@ pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
     let AttributeContext {
         source,
         request,
+        context_extensions,
         tls_session,
     } = attributes;
     let attribute_context::Request { http } =
@@ -69,6 +73,7 @@ pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
     let peer = Peer {
         ip: address.and_then(ip),
         principal,
+        endpoint: context_extensions.get(ENDPOINT).cloned(),
         secure,
     };
     Ok(HttpCall {
@@ -150,9 +155,8 @@ mod tests {
         let request = attribute_context::Request { http: Some(http) };
         CheckRequest {
             attributes: Some(AttributeContext {
-                source: None,
                 request: Some(request),
-                tls_session: None,
+                ..AttributeContext::default()
             }),
         }
     }

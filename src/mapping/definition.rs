@@ -31,7 +31,7 @@ pub(super) struct Definition<'s> {
     /// `None` is any host.
     pub(super) hosts: Option<BTreeSet<Box<str>>>,
     /// Types whose template is at fault are left out, and told already.
-    types: BTreeMap<&'s str, ArnTemplate>,
+    pub(super) types: BTreeMap<&'s str, ArnTemplate>,
 }
 
 /// A resource that a route names, bound to the route's captures.
@@ -40,15 +40,6 @@ pub(super) struct BoundResource {
     /// The type, unless the route gives a template of its own.
     pub(super) kind: Option<Box<str>>,
     pub(super) template: BoundTemplate,
-    pub(super) policy: BoundPolicy,
-}
-
-/// Whose resource policy speaks, bound to the route's captures.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum BoundPolicy {
-    Nobody,
-    Own,
-    Parent(BoundTemplate),
 }
 
 /// Why a route cannot name its resource.
@@ -87,27 +78,19 @@ impl<'s> Definition<'s> {
         text: &str,
         captures: &[&str],
     ) -> Result<BoundResource, ResourceTypeFault> {
-        let Some(definition) = self.service.resources.get(text) else {
+        if !self.service.resources.contains_key(text) {
             if !text.starts_with("arn:") {
                 return Err(ResourceTypeFault::Unknown(text.to_owned()));
             }
             return Ok(BoundResource {
                 kind: None,
                 template: ArnTemplate::parse(text, self.service)?.bind(captures)?,
-                // A resource policy for exactly this ARN must not be passed over.
-                policy: BoundPolicy::Own,
             });
-        };
-        let template = |kind: &str| self.types.get(kind).ok_or(ResourceTypeFault::Told);
-        let policy = match &definition.policy {
-            PolicyOwner::None => BoundPolicy::Nobody,
-            PolicyOwner::Own => BoundPolicy::Own,
-            PolicyOwner::Parent(parent) => BoundPolicy::Parent(template(parent)?.bind(captures)?),
-        };
+        }
+        let template = self.types.get(text).ok_or(ResourceTypeFault::Told)?;
         Ok(BoundResource {
             kind: Some(text.into()),
-            template: template(text)?.bind(captures)?,
-            policy,
+            template: template.bind(captures)?,
         })
     }
 

@@ -1,13 +1,13 @@
 //! What the calls of one route mean.
 
-use super::definition::{BoundPolicy, BoundResource, Definition, MappedService, ResourceTypeFault};
+use super::definition::{BoundResource, Definition, MappedService, ResourceTypeFault};
 use super::error::{MappingError, ResourceFault};
 use super::matcher::{Matcher, Piece};
 use super::path::{Path, PathFault};
 use super::query::Query;
 use super::rule;
 use super::source::{Attribute, Offer, Scope};
-use crate::model::{AccountId, Action, Arn, HttpCall, ResourceName};
+use crate::model::{AccountId, Action, HttpCall, ResourceName};
 use crate::policy::{Diagnostic, Route};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -28,23 +28,10 @@ pub struct Mapped<'t> {
     /// The account that owns the resource: the one that its ARN template names, else the service's.
     /// `None` when neither does, which only an action without resource can have.
     pub owner: Option<AccountId>,
-    /// Whose resource policy speaks for the resource.
-    pub policy: PolicySource,
     /// The condition keys that the route sets, folded, each with one value at least.
     pub context: Vec<(&'t str, Vec<Box<str>>)>,
     /// The canonical path.
     pub path: String,
-}
-
-/// Whose resource policy speaks for the resource of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PolicySource {
-    /// Nobody's: there is no resource, or its type has no resource policies.
-    Nobody,
-    /// The resource's own.
-    Own,
-    /// That of the resource that contains it.
-    Parent(Arn),
 }
 
 /// A compiled route, without its matcher.
@@ -160,7 +147,6 @@ impl Meaning {
             resource: target.name,
             resource_type: target.kind,
             owner: target.owner,
-            policy: target.policy,
             context,
             path: path.as_str().to_owned(),
         })
@@ -173,19 +159,12 @@ impl Meaning {
                 kind: None,
                 // What a service does without a resource is its account's own business.
                 owner: self.service.account,
-                policy: PolicySource::Nobody,
             });
-        };
-        let policy = match &resource.policy {
-            BoundPolicy::Nobody => PolicySource::Nobody,
-            BoundPolicy::Own => PolicySource::Own,
-            BoundPolicy::Parent(template) => PolicySource::Parent(template.render(captures)?),
         };
         Ok(Target {
             name: ResourceName::Arn(resource.template.render(captures)?),
             kind: resource.kind.as_deref(),
             owner: Some(resource.template.owner()),
-            policy,
         })
     }
 }
@@ -195,7 +174,6 @@ struct Target<'t> {
     name: ResourceName,
     kind: Option<&'t str>,
     owner: Option<AccountId>,
-    policy: PolicySource,
 }
 
 impl Capture {

@@ -2,6 +2,7 @@
 
 mod compile;
 
+use super::catalogue::{Catalogue, Described};
 use super::error::MappingError;
 use super::host::Host;
 use super::matcher::{is_grpc_service, is_identifier, is_method};
@@ -9,7 +10,7 @@ use super::meaning::{Mapped, Meaning};
 use super::path::{Path, PathFault};
 use super::query::Query;
 use super::trie::{Found, Trie, find};
-use crate::model::{HttpCall, Protocol};
+use crate::model::{Action, Arn, HttpCall, Protocol};
 use crate::policy::{Diagnostic, PathMode, Service};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub struct Table {
     hosts: HashMap<Box<str>, Site>,
     anywhere: Site,
+    catalogue: Catalogue,
 }
 
 /// The routes of one host, or those for any host.
@@ -58,6 +60,18 @@ impl Table {
     /// Every fault, each with its place; [`mapping`](super) lists the rules.
     pub fn compile(services: &[Service]) -> Result<Self, Vec<Diagnostic>> {
         compile::compile(services)
+    }
+
+    /// What services say of a resource; `None` when it is of no type that they have.
+    #[must_use]
+    pub fn describe(&self, arn: &Arn) -> Option<Described<'_>> {
+        self.catalogue.describe(arn)
+    }
+
+    /// Whether every authenticated caller may do the action (EV-6).
+    #[must_use]
+    pub fn needs_no_permission(&self, action: &Action) -> bool {
+        self.catalogue.needs_no_permission(action)
     }
 
     /// What a call means.

@@ -145,6 +145,70 @@ impl ArnTemplate {
         })
     }
 
+    /// The account that owns such resources (CTX-4).
+    pub(super) const fn owner(&self) -> AccountId {
+        self.owner
+    }
+
+    /// The third component of such ARNs.
+    pub(super) fn service(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text.split(':').nth(2).unwrap_or_default(),
+            Some(Part::Variable(_)) | None => "",
+        }
+    }
+
+    /// How much of such ARNs is the same in all of them, in bytes.
+    pub(super) fn literal_length(&self) -> usize {
+        let texts = self.parts.iter().map(|part| match part {
+            Part::Text(text) => text.len(),
+            Part::Variable(_) => 0,
+        });
+        texts.sum()
+    }
+
+    /// The values of the variables in an ARN, if it is one of such: a value ends where the text
+    /// behind it first stands, and the last one takes the rest. No value is empty.
+    pub(super) fn read<'a>(&self, arn: &'a Arn) -> Option<Vec<(&str, &'a str)>> {
+        let mut rest = arn.as_str();
+        let mut values = Vec::new();
+        let mut parts = self.parts.iter().peekable();
+        while let Some(part) = parts.next() {
+            match part {
+                Part::Text(text) => rest = rest.strip_prefix(text.as_str())?,
+                Part::Variable(name) => {
+                    let end = match parts.peek() {
+                        Some(Part::Text(text)) => rest.find(text.as_str())?,
+                        Some(Part::Variable(_)) => return None,
+                        None => rest.len(),
+                    };
+                    let (value, behind) = rest.split_at_checked(end)?;
+                    if value.is_empty() {
+                        return None;
+                    }
+                    values.push((&**name, value));
+                    rest = behind;
+                }
+            }
+        }
+        rest.is_empty().then_some(values)
+    }
+
+    /// The ARN for these values; `None` when one is missing or the whole is no ARN.
+    pub(super) fn fill(&self, values: &[(&str, &str)]) -> Option<Arn> {
+        let mut text = String::with_capacity(96);
+        for part in &self.parts {
+            match part {
+                Part::Text(literal) => text.push_str(literal),
+                Part::Variable(name) => {
+                    let value = values.iter().find(|(known, _)| *known == &**name);
+                    text.push_str(value?.1);
+                }
+            }
+        }
+        Arn::parse(&text).ok()
+    }
+
     /// Joins the variables with the captures of a route, named in order.
     pub(super) fn bind(&self, captures: &[&str]) -> Result<BoundTemplate, TemplateFault> {
         let mut parts = Vec::new();

@@ -126,6 +126,11 @@ impl Context {
         self.unknown_families.push(family);
     }
 
+    /// Makes a key absent.
+    pub fn remove(&mut self, key: &str) {
+        self.entries.remove(&ContextKey::new(key));
+    }
+
     /// Sets a key unless it is there already.
     pub fn set_if_absent(&mut self, key: &str, value: impl Into<Box<str>>) {
         if !self.entries.contains_key(&ContextKey::new(key)) {

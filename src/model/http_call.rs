@@ -61,6 +61,8 @@ pub struct Peer {
     /// The identity of a verified client certificate: first URI SAN, else DNS SAN, else subject
     /// (MTL-01). Empty means that there was no certificate (MTL-03).
     pub principal: String,
+    /// The id of the network endpoint that the call came through, as the PEP's operator tells it.
+    pub endpoint: Option<String>,
     /// Whether the connection to the PEP was encrypted; `None` when the PEP does not tell.
     pub secure: Option<bool>,
 }

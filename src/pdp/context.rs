@@ -1,10 +1,13 @@
 //! The condition keys of a request (KEY-8, KEY-9).
 
 use crate::authn::WebIdentity;
-use crate::engine::Subject;
+use crate::engine::{Membership, Subject};
 use crate::mapping::Mapped;
-use crate::model::{AccountId, Context, HttpCall, Principal, ResourceName, Timestamp};
+use crate::model::{Context, HttpCall, Principal, Timestamp};
 use crate::pdp::caller::Caller;
+use crate::pdp::question::Question;
+use crate::pdp::target::{Tags, Target, endpoint};
+use crate::snapshot::Snapshot;
 
 /// Keys that are derived from records and the clock; a request that brings one is refused (CTX-5).
 const DERIVED: &[&str] = &[
@@ -94,10 +97,8 @@ pub(super) fn of_call(
         Some(region) => context.set("aws:RequestedRegion", region.clone()),
         None => context.set_unknown("aws:RequestedRegion"),
     }
+    context.set("aws:ViaAWSService", "false");
     set_caller(&mut context, caller);
-    // CTX-4: what has no owner of its own is the caller's.
-    let owner = mapped.owner.or_else(|| caller.principal.account());
-    set_resource(&mut context, &mapped.resource, owner);
     set_time(&mut context, now);
     context
 }
@@ -109,18 +110,12 @@ pub(super) fn of_call(
 /// [`KeyFault`] for a key that may not be given so.
 pub(super) fn of_question(
     caller: &Caller,
-    given: &[(String, Vec<String>)],
-    resource: &ResourceName,
-    owner: Option<AccountId>,
+    question: &Question,
     now: Timestamp,
 ) -> Result<Context, KeyFault> {
     let mut context = Context::new();
-    for (key, values) in given {
-        let folded = key.to_ascii_lowercase();
-        let of_family = |family: &&str| folded.starts_with(*family);
-        if DERIVED.contains(&folded.as_str()) || DERIVED_FAMILIES.iter().any(of_family) {
-            return Err(KeyFault::Derived(key.clone()));
-        }
+    for (key, values) in &question.context {
+        let folded = admit(key)?;
         if context.lookup(&folded).is_none() {
             context.set_all(key, values.iter().map(|value| value.as_str().into()));
         } else if folded.starts_with("aws:requesttag/") {
@@ -130,11 +125,106 @@ pub(super) fn of_question(
             return Err(KeyFault::Twice(key.clone()));
         }
     }
+    for key in &question.unknown {
+        admit(key)?;
+        context.set_unknown(key);
+    }
+    set_forwarded(&mut context, &question.called_via);
     set_caller(&mut context, caller);
-    let owner = owner.or_else(|| caller.principal.account());
-    set_resource(&mut context, resource, owner);
     set_time(&mut context, now);
     Ok(context)
+}
+
+/// The folded name of a key that a peer may give (CTX-5).
+fn admit(key: &str) -> Result<String, KeyFault> {
+    let folded = key.to_ascii_lowercase();
+    let of_family = |family: &&str| folded.starts_with(*family);
+    if DERIVED.contains(&folded.as_str()) || DERIVED_FAMILIES.iter().any(of_family) {
+        return Err(KeyFault::Derived(key.to_owned()));
+    }
+    Ok(folded)
+}
+
+/// CTX-8: services that repeat a call with the caller's authority, in the order of the calls.
+fn set_forwarded(context: &mut Context, called_via: &[String]) {
+    context.set("aws:ViaAWSService", (!called_via.is_empty()).to_string());
+    let (Some(first), Some(last)) = (called_via.first(), called_via.last()) else {
+        return;
+    };
+    let names = called_via.iter().map(|name| name.as_str().into());
+    context.set_all("aws:CalledVia", names);
+    context.set("aws:CalledViaFirst", first.as_str());
+    context.set("aws:CalledViaLast", last.as_str());
+    for key in OF_ENDPOINTS {
+        context.remove(key);
+    }
+}
+
+/// Keys of the endpoint that a caller came through; a service that repeats its call does not.
+const OF_ENDPOINTS: [&str; 7] = [
+    "aws:SourceVpc",
+    "aws:SourceVpcArn",
+    "aws:SourceVpce",
+    "aws:VpcSourceIp",
+    "aws:VpceAccount",
+    "aws:VpceOrgID",
+    "aws:VpceOrgPaths",
+];
+
+/// What the directory and the records say of caller and resource.
+pub(super) fn set_records(
+    context: &mut Context,
+    snapshot: &Snapshot,
+    caller: &Caller,
+    target: &Target<'_>,
+) {
+    let principal = caller.principal.account();
+    let place = principal.and_then(|account| snapshot.policies.membership(account));
+    set_membership(
+        context,
+        place,
+        "aws:PrincipalOrgID",
+        "aws:PrincipalOrgPaths",
+    );
+    set_membership(
+        context,
+        target.membership,
+        "aws:ResourceOrgID",
+        "aws:ResourceOrgPaths",
+    );
+    if let Some(owner) = target.resource.owner {
+        context.set("aws:ResourceAccount", owner.as_str());
+    }
+    match target.tags {
+        Tags::None => {}
+        Tags::Unknown => {
+            for family in RESOURCE_TAGS {
+                context.set_unknown_family(family);
+            }
+        }
+        Tags::Known(tags) => {
+            for (key, value) in tags {
+                context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
+                context.set(&format!("iam:ResourceTag/{key}"), value.as_str());
+            }
+        }
+    }
+    if let Some(endpoint) = endpoint(snapshot, context) {
+        context.set("aws:VpceAccount", endpoint.owner.as_str());
+        if let Some(vpc) = &endpoint.vpc {
+            context.set("aws:SourceVpc", vpc.as_str());
+        }
+        let place = snapshot.policies.membership(endpoint.owner);
+        set_membership(context, place, "aws:VpceOrgID", "aws:VpceOrgPaths");
+    }
+}
+
+/// KEY-12: absent for an account outside any organization.
+fn set_membership(context: &mut Context, place: Option<&Membership>, id: &str, paths: &str) {
+    if let Some(place) = place {
+        context.set(id, &*place.organization);
+        context.set_all(paths, [Box::from(&*place.path)]);
+    }
 }
 
 /// The context in which a trust policy judges a token (ROLE-23, CLM-02).
@@ -177,10 +267,19 @@ pub(super) fn of_web_identity(identity: &WebIdentity, role: &Subject, now: Times
 
 /// What the connection and its headers tell.
 pub(super) fn set_network(context: &mut Context, call: &HttpCall) {
+    // KEY-9: a caller that comes through an endpoint has a private address and no public one.
+    let address = if call.peer.endpoint.is_some() {
+        "aws:VpcSourceIp"
+    } else {
+        "aws:SourceIp"
+    };
     match call.peer.ip {
-        Some(ip) => context.set("aws:SourceIp", ip.to_canonical().to_string()),
+        Some(ip) => context.set(address, ip.to_canonical().to_string()),
         // The caller has an address, and nobody told it.
-        None => context.set_unknown("aws:SourceIp"),
+        None => context.set_unknown(address),
+    }
+    if let Some(endpoint) = &call.peer.endpoint {
+        context.set("aws:SourceVpce", endpoint.as_str());
     }
     match call.peer.secure {
         Some(secure) => context.set("aws:SecureTransport", secure.to_string()),
@@ -204,23 +303,11 @@ fn set_time(context: &mut Context, now: Timestamp) {
     context.set("aws:EpochTime", now.seconds().to_string());
 }
 
-fn set_resource(context: &mut Context, resource: &ResourceName, owner: Option<AccountId>) {
-    if let Some(owner) = owner {
-        context.set("aws:ResourceAccount", owner.as_str());
-    }
-    if resource.arn().is_some() {
-        for family in RESOURCE_TAGS {
-            context.set_unknown_family(family);
-        }
-    }
-}
-
 fn set_caller(context: &mut Context, caller: &Caller) {
     let principal = &caller.principal;
     if let Some(label) = caller.authentication.label() {
         context.set("sidegate:AuthType", label);
     }
-    context.set("aws:ViaAWSService", "false");
     if let Some(arn) = principal.policy_arn() {
         context.set("aws:PrincipalArn", arn.as_str());
     }

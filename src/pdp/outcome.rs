@@ -131,6 +131,15 @@ impl Outcome {
         Self { verdict, subjects }
     }
 
+    /// Every layer that stands in the way.
+    pub fn layers(&self) -> impl Iterator<Item = Layer> {
+        let layers: &[Layer] = match &self.verdict {
+            Verdict::Refuse(Refusal::Denied { layers, .. }) => layers,
+            Verdict::Allow(_) | Verdict::Refuse(_) => &[],
+        };
+        layers.iter().copied()
+    }
+
     /// The value of the metric label `outcome`.
     #[must_use]
     pub fn label(&self) -> &'static str {

@@ -3,8 +3,10 @@
 mod document_source;
 mod export;
 mod identity;
+mod organization;
 mod provider;
 mod references;
+mod resource;
 mod service;
 
 use crate::model::AccountId;
@@ -12,8 +14,12 @@ use crate::policy::directory::Directory;
 use crate::policy::fields::Fields;
 use crate::policy::findings::Findings;
 use crate::policy::node::{Mark, Node};
+use crate::policy::organization::Organization;
 use crate::policy::peer::PeerMapping;
-use crate::policy::{Diagnostic, Keys, OidcProvider, Service, Severity, json, yaml};
+use crate::policy::resource_record::ResourceRecord;
+use crate::policy::{
+    Diagnostic, Keys, OidcProvider, PrincipalEntry, Service, Severity, json, yaml,
+};
 use document_source::DocumentSource;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -32,6 +38,10 @@ pub struct Bundle {
     pub services: Vec<Service>,
     /// Which client certificates stand for which roles.
     pub peers: Vec<PeerMapping>,
+    /// Organizations with their trees.
+    pub organizations: Vec<Organization>,
+    /// Records of resources.
+    pub resources: Vec<ResourceRecord>,
     /// How many files were read as parts of it.
     pub files: usize,
 }
@@ -135,6 +145,11 @@ fn named_files(spec: &Node) -> impl Iterator<Item = &Node> {
         .iter()
         .map(|member| &member.value)
         .chain(spec.member("trustPolicy"))
+        .chain(spec.member("policy"))
+        .chain(
+            spec.member("endpoint")
+                .and_then(|endpoint| endpoint.member("policy")),
+        )
         .chain([spec]);
     policies
         .filter_map(|node| node.member("documentFile"))
@@ -221,7 +236,36 @@ impl Reader {
         self.diagnostics.extend(findings.into_list());
     }
 
+    /// An account by its canonical id is that account wherever the bundle knows it (PRI-2).
+    fn resolve_canonical_ids(&mut self) {
+        let known: BTreeMap<&str, AccountId> = self
+            .bundle
+            .directory
+            .accounts
+            .iter()
+            .filter_map(|account| Some((account.canonical_id.as_deref()?, account.id)))
+            .collect();
+        let policies = self.bundle.resources.iter_mut();
+        for policy in policies.filter_map(|record| record.policy.as_mut()) {
+            let statements = Arc::make_mut(policy).statements.iter_mut();
+            let entries = statements
+                .filter_map(|statement| statement.principal.as_mut())
+                .flat_map(|element| element.entries.iter_mut());
+            for entry in entries {
+                if let PrincipalEntry::CanonicalUser(id) = entry
+                    && let Some(account) = known.get(id.as_str())
+                {
+                    *entry = PrincipalEntry::Account {
+                        partition: None,
+                        account: *account,
+                    };
+                }
+            }
+        }
+    }
+
     fn finish(mut self) -> Result<(Bundle, Vec<Diagnostic>), Refused> {
+        self.resolve_canonical_ids();
         references::check(&self.bundle, &mut self.diagnostics);
         // Stable: findings of one place keep their order.
         self.diagnostics.sort_by(|a, b| a.place.cmp(&b.place));
@@ -247,6 +291,8 @@ const KINDS: &[&str] = &[
     "IamRole",
     "IamPolicy",
     "IamOidcProvider",
+    "IamOrganization",
+    "IamResource",
     "IamService",
 ];
 
@@ -341,6 +387,12 @@ fn read_spec(
                 .providers
                 .extend(provider::read(name, spec, documents, findings));
         }
+        "IamOrganization" => bundle
+            .organizations
+            .extend(organization::read(spec, findings)),
+        "IamResource" => bundle
+            .resources
+            .extend(resource::read(spec, documents, findings)),
         "IamService" => bundle.services.extend(service::read(name, spec, findings)),
         // INVARIANT: `envelope` admits the kinds above and no other.
         _ => findings.error(

@@ -73,6 +73,17 @@ pub enum Effect {
     Deny,
 }
 
+impl Effect {
+    /// The word that a document has for it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Allow => "Allow",
+            Self::Deny => "Deny",
+        }
+    }
+}
+
 /// `Action` or `NotAction`, and so for principals and resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Element<T> {

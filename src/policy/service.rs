@@ -2,6 +2,7 @@
 
 use crate::model::{AccountId, Action, ContextKey};
 use crate::policy::Place;
+use crate::policy::resource_record::AclActions;
 use std::collections::BTreeMap;
 
 /// One service of yours, as an `IamService` document defines it.
@@ -25,8 +26,12 @@ pub struct Service {
     pub paths: PathMode,
     /// Its resource types by name.
     pub resources: BTreeMap<String, ResourceType>,
-    /// Its actions beyond those of its routes, by name behind the prefix.
+    /// Its actions beyond those of its routes.
     pub actions: Vec<Action>,
+    /// Actions that every authenticated caller may do, whatever the policies say (EV-6).
+    pub no_permission: Vec<Action>,
+    /// The service principal that access control lists call `LogDelivery` (ACL-2).
+    pub log_delivery: Option<String>,
     /// Its own condition keys.
     pub condition_keys: BTreeMap<ContextKey, ConditionKeyType>,
     /// What calls mean.
@@ -40,6 +45,21 @@ pub struct ResourceType {
     pub arn: String,
     /// Whose resource policy speaks for a resource of this type.
     pub policy: PolicyOwner,
+    /// Whether identity policies of the owner's account count by themselves (DEL-1).
+    pub delegation: TypeDelegation,
+    /// Whether resource control policies bind it (RCP-2).
+    pub resource_control: bool,
+    /// What the permissions of an access control list stand for; empty when the type has none.
+    pub acl: AclActions,
+}
+
+/// Whether identity policies of the owner's account count by themselves (DEL-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeDelegation {
+    /// They do.
+    Default,
+    /// Only where the resource's own policy lets the account in.
+    Explicit,
 }
 
 /// Whose resource policy speaks for a resource.

@@ -5,6 +5,12 @@ pub struct AttributeContext {
     pub source: ::core::option::Option<attribute_context::Peer>,
     #[prost(message, optional, tag = "4")]
     pub request: ::core::option::Option<attribute_context::Request>,
+    /// What the operator sets on a route for whoever decides.
+    #[prost(map = "string, string", tag = "10")]
+    pub context_extensions: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
     #[prost(message, optional, tag = "12")]
     pub tls_session: ::core::option::Option<attribute_context::TlsSession>,
 }

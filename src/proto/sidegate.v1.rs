@@ -14,6 +14,13 @@ pub struct IsAuthorizedRequest {
     /// clock are refused.
     #[prost(map = "string, message", tag = "6")]
     pub context: ::std::collections::HashMap<::prost::alloc::string::String, StringList>,
+    /// What else the same request does, such as reading the source of a copy: it is allowed only if all
+    /// of it is.
+    #[prost(message, repeated, tag = "7")]
+    pub also: ::prost::alloc::vec::Vec<Pair>,
+    /// Services that repeat the caller's request with the caller's authority, in the order of the calls.
+    #[prost(string, repeated, tag = "8")]
+    pub called_via: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Who asks for access. Without a caller the question is about an anonymous one.
     #[prost(oneof = "is_authorized_request::Caller", tags = "1, 2")]
     pub caller: ::core::option::Option<is_authorized_request::Caller>,
@@ -32,9 +39,21 @@ pub mod is_authorized_request {
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Pair {
+    #[prost(string, tag = "1")]
+    pub action: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub resource: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub resource_account: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StringList {
     #[prost(string, repeated, tag = "1")]
     pub values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The key has values or not, and the asker could not find out: every test on it is undetermined.
+    #[prost(bool, tag = "2")]
+    pub unknown: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IsAuthorizedResponse {
@@ -70,6 +89,73 @@ pub struct BatchIsAuthorizedResponse {
     #[prost(message, repeated, tag = "1")]
     pub responses: ::prost::alloc::vec::Vec<IsAuthorizedResponse>,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainResponse {
+    /// The answer that IsAuthorized gives.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<IsAuthorizedResponse>,
+    /// One for each action and resource of the question.
+    #[prost(message, repeated, tag = "2")]
+    pub explanations: ::prost::alloc::vec::Vec<Explanation>,
+    /// All of it for people.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Explanation {
+    #[prost(message, optional, tag = "1")]
+    pub pair: ::core::option::Option<Pair>,
+    /// How this pair is decided alone.
+    #[prost(enumeration = "Decision", tag = "2")]
+    pub decision: i32,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// Every layer that stands in the way.
+    #[prost(string, repeated, tag = "4")]
+    pub layers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Every statement of every layer that binds the caller.
+    #[prost(message, repeated, tag = "5")]
+    pub statements: ::prost::alloc::vec::Vec<StatementReport>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatementReport {
+    #[prost(string, tag = "1")]
+    pub layer: ::prost::alloc::string::String,
+    /// The id of the organization's node, for control policies.
+    #[prost(string, tag = "2")]
+    pub level: ::prost::alloc::string::String,
+    /// The document, and the statement's zero-based position in it.
+    #[prost(string, tag = "3")]
+    pub document: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub index: u32,
+    #[prost(string, tag = "5")]
+    pub sid: ::prost::alloc::string::String,
+    /// Allow or Deny.
+    #[prost(string, tag = "6")]
+    pub effect: ::prost::alloc::string::String,
+    #[prost(enumeration = "Truth", tag = "7")]
+    pub result: i32,
+    /// The elements in the order in which they are read: Principal, Action, Resource or a Not form.
+    #[prost(message, repeated, tag = "8")]
+    pub elements: ::prost::alloc::vec::Vec<TestReport>,
+    #[prost(message, repeated, tag = "9")]
+    pub conditions: ::prost::alloc::vec::Vec<TestReport>,
+    /// File, line and column.
+    #[prost(string, tag = "10")]
+    pub place: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestReport {
+    /// The element, or the operator and the key.
+    #[prost(string, tag = "1")]
+    pub test: ::prost::alloc::string::String,
+    #[prost(enumeration = "Truth", tag = "2")]
+    pub result: i32,
+    /// What the request carries for the key: its values, "absent" or "unknown". Empty for an element.
+    #[prost(string, tag = "3")]
+    pub value: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Decision {
@@ -96,6 +182,40 @@ impl Decision {
             "DECISION_UNSPECIFIED" => Some(Self::Unspecified),
             "ALLOW" => Some(Self::Allow),
             "DENY" => Some(Self::Deny),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Truth {
+    /// Never sent.
+    Unspecified = 0,
+    True = 1,
+    False = 2,
+    /// It cannot be determined: an Allow does not apply, and a Deny does.
+    Undetermined = 3,
+}
+impl Truth {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TRUTH_UNSPECIFIED",
+            Self::True => "TRUE",
+            Self::False => "FALSE",
+            Self::Undetermined => "UNDETERMINED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TRUTH_UNSPECIFIED" => Some(Self::Unspecified),
+            "TRUE" => Some(Self::True),
+            "FALSE" => Some(Self::False),
+            "UNDETERMINED" => Some(Self::Undetermined),
             _ => None,
         }
     }
@@ -245,6 +365,31 @@ pub mod authorization_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Tells what every statement of every layer says to a question, and why.
+        pub async fn explain(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IsAuthorizedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sidegate.v1.Authorization/Explain",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("sidegate.v1.Authorization", "Explain"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -276,6 +421,11 @@ pub mod authorization_server {
             tonic::Response<super::BatchIsAuthorizedResponse>,
             tonic::Status,
         >;
+        /// Tells what every statement of every layer says to a question, and why.
+        async fn explain(
+            &self,
+            request: tonic::Request<super::IsAuthorizedRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
     }
     /// Answers whether a principal may do something. The RPC itself succeeds whatever the answer is; a
     /// question that cannot be judged is answered DENY.
@@ -431,6 +581,51 @@ pub mod authorization_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BatchIsAuthorizedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sidegate.v1.Authorization/Explain" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainSvc<T: Authorization>(pub Arc<T>);
+                    impl<
+                        T: Authorization,
+                    > tonic::server::UnaryService<super::IsAuthorizedRequest>
+                    for ExplainSvc<T> {
+                        type Response = super::ExplainResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IsAuthorizedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Authorization>::explain(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,5 +1,6 @@
 //! What a case is answered.
 
+use crate::engine::Explanation;
 use crate::model::{Decision, Grant, Layer, Reason, StatementRef};
 use crate::policy::node::{Node, Value};
 use serde::Serialize;
@@ -11,9 +12,17 @@ pub struct Answer {
     id: Option<Json>,
     decision: Decision,
     statements: Vec<String>,
+    explanation: Option<Json>,
 }
 
 impl Answer {
+    /// The answer with what every statement says.
+    #[must_use]
+    pub fn explained(mut self, explanation: Option<Explanation>) -> Self {
+        self.explanation = explanation.map(|explanation| explanation.to_json());
+        self
+    }
+
     /// Puts an answer together; `name` tells what a statement is called.
     pub(super) fn new(
         id: Option<&Node>,
@@ -34,6 +43,7 @@ impl Answer {
             id: id.map(to_json),
             decision,
             statements,
+            explanation: None,
         }
     }
 
@@ -55,6 +65,7 @@ impl Answer {
                 message: None,
                 statements: &self.statements,
                 layers: None,
+                explain: self.explanation.as_ref(),
             },
             Decision::Deny(reasons) => Line {
                 id: &self.id,
@@ -67,6 +78,7 @@ impl Answer {
                 }),
                 statements: &self.statements,
                 layers: Some(layers_in_the_way(reasons)),
+                explain: self.explanation.as_ref(),
             },
         };
         to_text(&line)
@@ -86,6 +98,8 @@ struct Line<'a> {
     statements: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     layers: Option<Vec<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<&'a Json>,
 }
 
 #[derive(Serialize)]

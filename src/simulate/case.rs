@@ -1,6 +1,6 @@
 //! One simulation case: the request and every policy around it.
 
-use crate::engine::{Document, Layers, Level, judge};
+use crate::engine::{Document, Explanation, Layers, Level, explain, judge};
 use crate::model::{
     AccountId, Action, Arn, Context, Credential, Decision, Delegation, EvaluationFault, Layer,
     Principal, Request, Resource, ResourceName, StatementRef, Timestamp,
@@ -159,20 +159,38 @@ impl Case {
     }
 
     fn decide(&self, action: &Action, name: &ResourceName) -> Decision {
-        let resource = Resource {
+        let resource = self.resource(action, name);
+        judge(&self.layers(), &self.request(action, &resource))
+    }
+
+    /// What every statement says; `None` for a case that no statement is read for.
+    #[must_use]
+    pub fn explain(&self) -> Option<Explanation> {
+        let (Ok(action), Ok(name)) = (&self.action, &self.resource) else {
+            return None;
+        };
+        let resource = self.resource(action, name);
+        let request = self.request(action, &resource);
+        Some(explain(&self.layers(), &request))
+    }
+
+    fn resource(&self, action: &Action, name: &ResourceName) -> Resource {
+        Resource {
             name: name.clone(),
             owner: self.owner,
             delegation: Delegation::of(action, name),
-        };
-        let request = Request {
+        }
+    }
+
+    fn request<'r>(&'r self, action: &'r Action, resource: &'r Resource) -> Request<'r> {
+        Request {
             principal: &self.principal,
             credential: Credential::Ordinary,
             forwarded: false,
             action,
-            resource: &resource,
+            resource,
             context: &self.context,
-        };
-        judge(&self.layers(), &request)
+        }
     }
 
     fn layers(&self) -> Layers<'_> {

@@ -231,9 +231,13 @@ async fn a_peer_tells_what_it_knows_and_nothing_that_is_derived() {
         let mut question = question(session.clone(), "orders:CreateOrder", "*");
         for (key, value) in &keys {
             let values = vec![(*value).to_owned()];
-            question
-                .context
-                .insert((*key).to_owned(), StringList { values });
+            question.context.insert(
+                (*key).to_owned(),
+                StringList {
+                    values,
+                    unknown: false,
+                },
+            );
         }
         let answer = client.is_authorized(question).await.unwrap().into_inner();
         assert_eq!(answer.reason, reason, "{keys:?}: {}", answer.message);

@@ -1,6 +1,7 @@
 //! From the services of a bundle to a table.
 
 use super::{GrpcService, Site, Table};
+use crate::mapping::catalogue::Catalogue;
 use crate::mapping::conflict::{Relation, overlap, relate};
 use crate::mapping::definition::{Definition, read_hosts};
 use crate::mapping::matcher::{HttpMatcher, Matcher};
@@ -29,8 +30,10 @@ struct Group<'e, 's> {
 pub(super) fn compile(services: &[Service]) -> Result<Table, Vec<Diagnostic>> {
     let mut faults = Vec::new();
     let mut entries = Vec::new();
+    let mut catalogue = Catalogue::default();
     for service in services {
         let definition = Definition::read(service, &mut faults);
+        catalogue.add(service, &definition.facts, &definition.types);
         for route in &service.routes {
             entries.extend(entry(route, &definition, &mut faults));
         }
@@ -43,12 +46,14 @@ pub(super) fn compile(services: &[Service]) -> Result<Table, Vec<Diagnostic>> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    catalogue.finish();
     Ok(Table {
         hosts: hosts
             .into_iter()
             .map(|(host, group)| (host.into(), site(&group)))
             .collect(),
         anywhere: site(&anywhere),
+        catalogue,
     })
 }
 

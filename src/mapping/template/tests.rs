@@ -19,6 +19,8 @@ fn service(account: Option<&str>, region: Option<&str>) -> Service {
         paths: PathMode::Strict,
         resources: BTreeMap::new(),
         actions: vec![],
+        no_permission: vec![],
+        log_delivery: None,
         condition_keys: BTreeMap::new(),
         routes: vec![],
     }

@@ -186,7 +186,7 @@ fn path(fields: &mut Fields<'_>, findings: &mut Findings) -> String {
     path.to_owned()
 }
 
-fn references(
+pub(super) fn references(
     name: &'static str,
     fields: &mut Fields<'_>,
     findings: &mut Findings,
@@ -210,7 +210,7 @@ fn boundary(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<Referenc
 }
 
 /// Tags, at most 50, of which no two differ only by case (LIM-4).
-fn tags(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<(String, String)> {
+pub(super) fn tags(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<(String, String)> {
     let mark = fields.mark();
     let tags = fields.text_pairs("tags", findings);
     let mut folded = HashSet::new();
@@ -432,27 +432,27 @@ pub(super) fn managed_policy(
     };
     let name = entity_name(name, &mut fields, 128, findings);
     let path = path(&mut fields, findings);
-    if let Some((kind, mark)) = fields.text("type", findings)
-        && kind != "Identity"
-    {
-        let known = matches!(kind, "ServiceControl" | "ResourceControl");
-        let message = if known {
-            format!("policies of the type `{kind}` are not judged yet, so they are refused")
-        } else {
-            format!("the type `{kind}` is not known")
-        };
-        findings.error("BND-5", mark, message);
-    }
+    let kind = match fields.text("type", findings) {
+        None | Some(("Identity", _)) => PolicyKind::Identity,
+        Some(("ServiceControl", _)) => PolicyKind::ServiceControl,
+        Some(("ResourceControl", _)) => PolicyKind::ResourceControl,
+        Some((kind, mark)) => {
+            let message = format!("the type `{kind}` is not known");
+            let hint = "`Identity`, `ServiceControl` or `ResourceControl`";
+            findings.error_with_hint("BND-5", mark, message, hint);
+            PolicyKind::Identity
+        }
+    };
     let written = [
         fields
             .take("document")
-            .map(|node| documents.policy(node, PolicyKind::Identity, findings)),
+            .map(|node| documents.policy(node, kind, findings)),
         fields
             .take("documentJson")
-            .map(|node| documents.policy_of_json(node, PolicyKind::Identity, findings)),
+            .map(|node| documents.policy_of_json(node, kind, findings)),
         fields
             .take("documentFile")
-            .map(|node| documents.policy_of_file(node, PolicyKind::Identity, findings)),
+            .map(|node| documents.policy_of_file(node, kind, findings)),
     ];
     fields.text("description", findings);
     fields.finish(findings);

@@ -2,7 +2,8 @@
 
 use crate::policy::bundle::Bundle;
 use crate::policy::directory::{Directory, DirectoryIndex, Identity};
-use crate::policy::{Diagnostic, OidcProvider, Place};
+use crate::policy::organization::{ControlPolicies, FULL_ACCESS, Organization};
+use crate::policy::{Diagnostic, OidcProvider, Place, PolicyKind};
 use std::collections::HashMap;
 
 /// Checks what no single document can know.
@@ -29,9 +30,67 @@ pub(super) fn check(bundle: &Bundle, diagnostics: &mut Vec<Diagnostic>) {
         policies(&role.identity, &index, diagnostics);
     }
     roles(bundle, &index, diagnostics);
+    for organization in &bundle.organizations {
+        control_policies(organization, &index, diagnostics);
+    }
+}
+
+/// The control policies of an organization's tree: of the right type, and there.
+fn control_policies(
+    organization: &Organization,
+    index: &DirectoryIndex<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut nodes = vec![&organization.root];
+    let mut attached: Vec<&ControlPolicies> = Vec::new();
+    while let Some(node) = nodes.pop() {
+        nodes.extend(&node.units);
+        attached.push(&node.policies);
+        attached.extend(node.accounts.iter().map(|member| &member.policies));
+    }
+    for policies in attached {
+        let service = policies.service.iter().flatten();
+        let all = service
+            .map(|reference| (reference, PolicyKind::ServiceControl))
+            .chain(
+                policies
+                    .resource
+                    .iter()
+                    .map(|reference| (reference, PolicyKind::ResourceControl)),
+            );
+        for (reference, kind) in all {
+            let text = reference.text.as_str();
+            let built_in = kind == PolicyKind::ServiceControl && FULL_ACCESS.contains(&text);
+            match index.policy(organization.management, text) {
+                Some(policy) if policy.policy.kind == kind => {}
+                Some(_) => {
+                    let message = format!("`{text}` is a policy of another type");
+                    diagnostics.push(Diagnostic::error("BND-7", reference.place.clone(), message));
+                }
+                None if built_in => {}
+                None => {
+                    let message = format!("there is no managed policy `{text}`");
+                    let hint = "until it exists everything below this node is denied";
+                    diagnostics.push(
+                        Diagnostic::warning("BND-7", reference.place.clone(), message).hint(hint),
+                    );
+                }
+            }
+        }
+    }
 }
 
 fn policies(identity: &Identity, index: &DirectoryIndex<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let all = identity.attached.iter().chain(&identity.boundary);
+    for reference in all {
+        let policy = index.policy(identity.account, &reference.text);
+        if policy.is_some_and(|policy| policy.policy.kind != PolicyKind::Identity) {
+            let message = format!("`{}` is a control policy", reference.text);
+            let hint = "attach it at a node of an IamOrganization";
+            diagnostics
+                .push(Diagnostic::error("BND-7", reference.place.clone(), message).hint(hint));
+        }
+    }
     for reference in &identity.attached {
         if index.policy(identity.account, &reference.text).is_none() {
             let message = format!("there is no managed policy `{}`", reference.text);
@@ -126,6 +185,27 @@ fn unique_names(bundle: &Bundle, diagnostics: &mut Vec<Diagnostic>) {
     }
     for provider in &bundle.providers {
         seen.add("issuer", provider.issuer.clone(), &provider.place);
+    }
+    for organization in &bundle.organizations {
+        seen.add("organization", organization.id.clone(), &organization.place);
+        let mut nodes = vec![&organization.root];
+        while let Some(node) = nodes.pop() {
+            nodes.extend(&node.units);
+            seen.add("organization node", node.id.clone(), &organization.place);
+            for member in &node.accounts {
+                seen.add(
+                    "account of an organization",
+                    member.id.to_string(),
+                    &member.place,
+                );
+            }
+        }
+    }
+    for resource in &bundle.resources {
+        seen.add("resource", resource.arn.clone(), &resource.place);
+        if let Some(endpoint) = &resource.endpoint {
+            seen.add("endpoint", endpoint.id.clone(), &resource.place);
+        }
     }
     for service in &bundle.services {
         seen.add("service", service.name.clone(), &service.place);

@@ -4,8 +4,10 @@ use crate::model::{Action, ContextKey};
 use crate::policy::fields::{Fields, string};
 use crate::policy::findings::Findings;
 use crate::policy::node::{Mark, Member, Node};
+use crate::policy::resource_record::Permission;
 use crate::policy::{
-    Cardinality, ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service,
+    ActionPattern, Cardinality, ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route,
+    Service, TypeDelegation,
 };
 use std::collections::BTreeMap;
 
@@ -58,18 +60,11 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
     fields.mapping("conditionKeys", findings);
     let condition_keys = declared(condition_keys_of(spec, findings), spec.mark, findings);
     let prefix_text = prefix.clone().unwrap_or_default();
-    let actions = fields.texts("actions", findings);
-    let actions: Vec<Action> = actions
-        .into_iter()
-        .filter_map(|(text, mark)| {
-            let full = if text.contains(':') {
-                text.to_owned()
-            } else {
-                format!("{prefix_text}:{text}")
-            };
-            action(&full, &prefix_text, mark, findings)
-        })
-        .collect();
+    let actions = actions("actions", &prefix_text, &mut fields, findings);
+    let no_permission = self::actions("noPermission", &prefix_text, &mut fields, findings);
+    let log_delivery = fields
+        .text("logDelivery", findings)
+        .map(|(text, _)| text.to_owned());
     let routes = fields.list("routes", findings);
     let routes: Vec<Route> = routes
         .iter()
@@ -87,6 +82,8 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
         paths,
         resources,
         actions,
+        no_permission,
+        log_delivery,
         condition_keys,
         routes,
     })
@@ -127,6 +124,27 @@ fn prefix((text, mark): (&str, Mark), findings: &mut Findings) -> Option<String>
     None
 }
 
+/// A list of actions, with the prefix or without.
+fn actions(
+    name: &'static str,
+    prefix: &str,
+    fields: &mut Fields<'_>,
+    findings: &mut Findings,
+) -> Vec<Action> {
+    let texts = fields.texts(name, findings);
+    texts
+        .into_iter()
+        .filter_map(|(text, mark)| {
+            let full = if text.contains(':') {
+                text.to_owned()
+            } else {
+                format!("{prefix}:{text}")
+            };
+            action(&full, prefix, mark, findings)
+        })
+        .collect()
+}
+
 fn hosts(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<String> {
     let hosts = fields.texts("hosts", findings);
     hosts
@@ -143,14 +161,66 @@ fn resource_type(member: &Member, findings: &mut Findings) -> Option<(String, Re
         Some(("own", _)) => PolicyOwner::Own,
         Some((parent, _)) => PolicyOwner::Parent(parent.to_owned()),
     };
+    let delegation = match fields.text("delegation", findings) {
+        None | Some(("default", _)) => TypeDelegation::Default,
+        Some(("explicit", _)) => TypeDelegation::Explicit,
+        Some((_, mark)) => {
+            findings.error("DEL-1", mark, "`delegation` is `default` or `explicit`");
+            TypeDelegation::Explicit
+        }
+    };
+    let resource_control = match fields.text("resourceControlPolicies", findings) {
+        None | Some(("apply", _)) => true,
+        Some(("ignore", _)) => false,
+        Some((_, mark)) => {
+            let message = "`resourceControlPolicies` is `apply` or `ignore`";
+            findings.error("RCP-2", mark, message);
+            true
+        }
+    };
+    let acl = fields.mapping("acl", findings);
+    let acl = acl
+        .iter()
+        .filter_map(|member| acl_actions(member, findings))
+        .collect();
     fields.finish(findings);
     Some((
         member.name.clone(),
         ResourceType {
             arn: arn?.0.to_owned(),
             policy,
+            delegation,
+            resource_control,
+            acl,
         },
     ))
+}
+
+/// What one permission of an access control list stands for (ACL-4).
+fn acl_actions(
+    member: &Member,
+    findings: &mut Findings,
+) -> Option<(Permission, Vec<ActionPattern>)> {
+    let permission = Permission::parse(&member.name).filter(|p| *p != Permission::FullControl);
+    if permission.is_none() {
+        let message = format!(
+            "`{}` is not a permission that stands for actions",
+            member.name
+        );
+        let hint = "`READ`, `WRITE`, `READ_ACP` and `WRITE_ACP`; `FULL_CONTROL` is all of them";
+        findings.error_with_hint("ACL-4", member.mark, message, hint);
+    }
+    let mut actions = Vec::new();
+    for item in member.value.items().unwrap_or_default() {
+        if let Some((text, mark)) = string(item, &member.name, findings) {
+            actions.extend(ActionPattern::parse(text, mark, findings));
+        }
+    }
+    if actions.is_empty() {
+        let message = format!("`{}` is a list of actions", member.name);
+        findings.error("ACL-4", member.value.mark, message);
+    }
+    Some((permission?, actions))
 }
 
 /// The condition keys of a whole document, for reading policies by them.

@@ -19,7 +19,11 @@ pub enum ActionPattern {
 
 impl ActionPattern {
     /// Reads one entry; what is wrong goes to `findings`.
-    pub(super) fn parse(text: &str, mark: Mark, findings: &mut Findings) -> Option<Self> {
+    pub(in crate::policy) fn parse(
+        text: &str,
+        mark: Mark,
+        findings: &mut Findings,
+    ) -> Option<Self> {
         if text == "*" {
             return Some(Self::All);
         }
@@ -77,7 +81,8 @@ impl ActionPattern {
     const LIMIT: usize = 2_048;
 
     /// Whether the entry covers the action with this folded prefix and name.
-    pub(super) fn covers(&self, prefix: &str, name: &str) -> bool {
+    #[must_use]
+    pub fn covers(&self, prefix: &str, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Named {

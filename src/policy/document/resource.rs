@@ -27,7 +27,7 @@ pub enum ResourcePattern {
 
 impl ResourcePattern {
     /// Reads one entry; what is wrong goes to `findings`.
-    pub(super) fn parse(
+    pub(in crate::policy) fn parse(
         text: &str,
         kind: PolicyKind,
         variables: bool,

@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
         1 => bundle("fuzz.json", rest),
         _ => {
             if let Ok(line) = std::str::from_utf8(rest) {
-                let _ = judge_line(line);
+                let _ = judge_line(line, true);
             }
         }
     }
@@ -35,12 +35,10 @@ fn bundle(path: &str, bytes: &[u8]) {
     let Ok(loaded) = compile(&files, "fuzz", now) else {
         return;
     };
-    let question = Question {
-        asker: Asker::Named("arn:aws:iam::210000000001:user/ana".to_owned()),
-        action: "orders:GetOrder".to_owned(),
-        resource: "arn:aws:orders:eu-1:210000000001:order/7".to_owned(),
-        resource_account: None,
-        context: Vec::new(),
-    };
+    let question = Question::of(
+        Asker::Named("arn:aws:iam::210000000001:user/ana".to_owned()),
+        "orders:GetOrder",
+        "arn:aws:orders:eu-1:210000000001:order/7",
+    );
     let _ = Pdp::answer(&loaded.snapshot, &question, now);
 }
