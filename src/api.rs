@@ -29,6 +29,9 @@ use tonic::{Request, Response, Status};
 /// The most questions of one batch.
 pub const MAX_BATCH: usize = 1_000;
 
+/// The largest message that is read: a whole batch with tokens fits.
+pub const MAX_MESSAGE: usize = 16 << 20;
+
 /// The service that answers questions.
 #[derive(Clone, Debug)]
 pub struct AuthorizationService {

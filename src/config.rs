@@ -75,6 +75,11 @@ pub const SETTINGS: &[Setting] = &[
         "whether the `authorization` of an allowed call goes on to the upstream: `strip` or `forward`",
     ),
     setting(
+        "decisions.trustedhops",
+        "0",
+        "how many proxies of yours stand in front of Envoy: `aws:SourceIp` is what the outermost saw",
+    ),
+    setting(
         "decisions.concurrency",
         "4096",
         "how many checks may be in progress at once; more are denied with 503",
@@ -155,6 +160,8 @@ pub struct Decisions {
     pub reflection: bool,
     /// Whether credentials go on to the upstream.
     pub forwarding: Forwarding,
+    /// How many trusted proxies stand in front of Envoy.
+    pub trusted_hops: usize,
     /// How many checks may be in progress at once.
     pub concurrency: usize,
 }

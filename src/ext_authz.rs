@@ -14,4 +14,4 @@ mod wire;
 
 pub use request::read;
 pub use response::write;
-pub use wire::CheckService;
+pub use wire::{CheckService, Settings};

@@ -9,8 +9,9 @@
 //!   finishes what it has begun, within bounds (K1.25).
 
 mod bind;
+mod connections;
 mod grpc;
-mod http;
+mod stream;
 
 pub use bind::BindError;
 
@@ -18,13 +19,14 @@ use crate::admin::{Admin, Phase};
 use crate::api::AuthorizationService;
 use crate::clock::Clock;
 use crate::config::{Address, Config, Drain};
-use crate::ext_authz::CheckService;
+use crate::ext_authz::{CheckService, Settings as CheckSettings};
 use crate::forward_auth::ForwardAuth;
 use crate::loader::reload::{Loader, Status};
 use crate::pdp::Pdp;
 use crate::snapshot::Store;
 use crate::telemetry::Metrics;
 use bind::Listener;
+use connections::Protocol;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -39,6 +41,9 @@ pub enum ServerError {
     /// Signals cannot be listened to, so that nothing could end the server in an orderly way.
     #[error("cannot listen for signals")]
     Signal(#[source] std::io::Error),
+    /// What was in progress did not end in time, or a second signal ended it.
+    #[error("the drain was cut short, and requests in progress were dropped")]
+    Drain,
     /// A door ended though nobody asked it to.
     #[error("the {door} door ended by itself")]
     Door {
@@ -155,10 +160,9 @@ impl Server {
             }
         };
         tokio::select! {
-            () = close(drain, patient, &closing, &mut doors) => {}
-            () = again => tracing::warn!("told to end again: what is in progress is dropped"),
+            clean = close(drain, patient, &closing, &mut doors) => clean,
+            () = again => Err(ServerError::Drain),
         }
-        Ok(())
     }
 
     /// Starts every door; they close when the second sender says so.
@@ -188,17 +192,20 @@ impl Server {
                 pdp.clone(),
                 Arc::clone(clock),
                 Arc::clone(metrics),
-                decisions.forwarding,
-                decisions.concurrency,
+                CheckSettings {
+                    forwarding: decisions.forwarding,
+                    trusted_hops: decisions.trusted_hops,
+                    concurrency: decisions.concurrency,
+                },
             ),
             api: AuthorizationService::new(pdp.clone(), Arc::clone(clock), Arc::clone(metrics)),
             reflection: decisions.reflection,
         };
-        let router = services.into_router(admin.clone());
+        let router = services.into_router(admin.clone(), closed.clone());
         for listener in self.decisions {
             let (router, closed) = (router.clone(), closed.clone());
             doors.spawn(async move {
-                grpc::serve(listener, router, closed).await;
+                connections::serve(listener, router, Protocol::Http2, closed).await;
                 "decisions"
             });
         }
@@ -211,13 +218,13 @@ impl Server {
             );
             let closed = closed.clone();
             doors.spawn(async move {
-                http::serve(listener, door.into_router(), closed).await;
+                connections::serve(listener, door.into_router(), Protocol::Http1, closed).await;
                 "http"
             });
         }
         if let Some(listener) = self.admin {
             doors.spawn(async move {
-                http::serve(listener, admin.into_router(), closed).await;
+                connections::serve(listener, admin.into_router(), Protocol::Http1, closed).await;
                 "admin"
             });
         }
@@ -244,15 +251,15 @@ async fn close(
     patient: bool,
     closing: &watch::Sender<bool>,
     doors: &mut JoinSet<&'static str>,
-) {
+) -> Result<(), ServerError> {
     if patient {
         tokio::time::sleep(drain.delay).await;
     }
     closing.send_replace(true);
     let finish = async { while doors.join_next().await.is_some() {} };
-    if tokio::time::timeout(drain.max, finish).await.is_err() {
-        tracing::warn!(max = ?drain.max, "some requests did not end in time and are dropped");
-    }
+    tokio::time::timeout(drain.max, finish)
+        .await
+        .map_err(|_| ServerError::Drain)
 }
 
 /// Waits until the doors are to close.

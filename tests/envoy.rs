@@ -255,6 +255,8 @@ fn nobody_passes_while_nobody_decides() {
     let reply = envoy.send("GET", "/v1/orders/7", &headers);
     assert_eq!(reply.status, 503, "{reply:?}");
     assert!(upstream.take().is_empty());
+    let retries = envoy.stat("cluster.sidegate.upstream_rq_retry");
+    assert!(retries >= 10, "rule 73: {retries}");
     // It comes back without anybody touching Envoy. Its keys are new, and so are the tokens.
     let sidegate = Sidegate::start_in(around, &[]);
     let bearer = sidegate.bearer("ana");

@@ -9,6 +9,7 @@ use crate::model::Timestamp;
 use crate::server::Addresses;
 use issuer::Issuer;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The example bundle, as it stands in `deploy/example/bundle`.
@@ -175,7 +176,11 @@ impl Quickstart {
             }
         }
         for Token { name, text, .. } in &self.tokens {
-            write(&beside.join(format!("{name}.jwt")), text.as_bytes())?;
+            let path = beside.join(format!("{name}.jwt"));
+            write(&path, text.as_bytes())?;
+            let owner_only = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&path, owner_only)
+                .map_err(|cause| QuickstartError::Write { path, cause })?;
         }
         let socket = std::path::absolute(socket(directory)).unwrap_or_else(|_| socket(directory));
         let envoy = ENVOY.replace("/run/sidegate/sidegate.sock", &socket.display().to_string());

@@ -14,6 +14,7 @@ use clap::Args;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -137,7 +138,10 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(failed)?;
-        runtime.block_on(serve(config, quickstart))
+        let ended = runtime.block_on(serve(config, quickstart));
+        // A reading of the bundle that hangs must not hold up the end.
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        ended
     }
 }
 

@@ -70,6 +70,9 @@ impl Reader<'_> {
                     _ => None,
                 },
             );
+        let trusted_hops = self.read("decisions.trustedhops", "0 to 16", |text| {
+            text.parse().ok().filter(|hops| *hops <= 16)
+        });
         let concurrency = self.read("decisions.concurrency", "1 to 1000000", |text| {
             text.parse()
                 .ok()
@@ -118,6 +121,7 @@ impl Reader<'_> {
                 socket_mode: socket_mode?,
                 reflection: reflection?,
                 forwarding: forwarding?,
+                trusted_hops: trusted_hops?,
                 concurrency: concurrency?,
             },
             http: http?.0,

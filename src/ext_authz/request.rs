@@ -17,13 +17,13 @@ const ENDPOINT: &str = "sidegate.endpoint";
 /// The longest path with its query, in bytes; Envoy's own limit for all headers is 60 KiB.
 const MAX_TARGET: usize = 64 * 1024;
 
-/// Reads a check.
+/// Reads a check. `trusted_hops` is how many proxies of the operator's own stand in front of Envoy.
 ///
 /// # Errors
 ///
 /// [`Refusal::Malformed`] when the check is not about an HTTP request, contradicts itself, or is
 /// over a limit (rules 6, 7 and 64 of the Envoy contract).
-pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
+pub fn read(check: CheckRequest, trusted_hops: usize) -> Result<HttpCall, Refusal> {
     let CheckRequest { attributes } = check;
     let attributes = attributes.ok_or_else(|| malformed("no_attributes", "no attributes"))?;
     let AttributeContext {
@@ -70,8 +70,12 @@ pub fn read(check: CheckRequest) -> Result<HttpCall, Refusal> {
     };
     let protocol = Protocol::of(&headers)
         .map_err(|fault| malformed("bad_header", &format!("content-type: {fault}")))?;
+    let ip = match trusted_hops {
+        0 => address.and_then(ip),
+        hops => forwarded(&headers, hops),
+    };
     let peer = Peer {
-        ip: address.and_then(ip),
+        ip,
         principal,
         endpoint: context_extensions.get(ENDPOINT).cloned(),
         secure,
@@ -138,6 +142,17 @@ fn listed(fields: Vec<HeaderValue>) -> Result<Headers, Refusal> {
     Ok(headers)
 }
 
+/// The address that the outermost trusted proxy saw: each hop, Envoy last, has added the one before
+/// it to the end of `x-forwarded-for`.
+fn forwarded(headers: &Headers, hops: usize) -> Option<IpAddr> {
+    let fields = headers.all("x-forwarded-for");
+    let texts: Option<Vec<&str>> = fields
+        .map(|field| std::str::from_utf8(field).ok())
+        .collect();
+    let list = texts?.join(",");
+    list.rsplit(',').nth(hops)?.trim().parse().ok()
+}
+
 fn ip(address: Address) -> Option<IpAddr> {
     let Address { address } = address;
     match address? {
@@ -200,7 +215,7 @@ mod tests {
             (check(many), "too_many_headers"),
         ];
         for (check, label) in cases {
-            let refusal = read(check).unwrap_err();
+            let refusal = read(check, 0).unwrap_err();
             assert_eq!(refusal.reason(), label);
             assert_eq!(refusal.http_status(), 400);
         }
@@ -223,7 +238,7 @@ mod tests {
                 address: None,
                 principal: principal.to_owned(),
             });
-            read(check).unwrap().peer.secure
+            read(check, 0).unwrap().peer.secure
         };
         let cases = [
             ("https", "shop.test", "", Some(true)),
@@ -239,6 +254,42 @@ mod tests {
     }
 
     #[test]
+    fn behind_proxies_the_outermost_trusted_one_tells_the_address() {
+        let address = |fields: &[&str], hops| {
+            let headers = fields
+                .iter()
+                .map(|value| field("x-forwarded-for", "", value.as_bytes()))
+                .collect();
+            let http = HttpRequest {
+                header_map: Some(HeaderMap { headers }),
+                ..HttpRequest::default()
+            };
+            let ip = read(check(http), hops).unwrap().peer.ip;
+            ip.map(|ip| ip.to_string())
+        };
+        // (fields, hops, address): the client may have written the beginning.
+        let cases: [(&[&str], usize, Option<&str>); 6] = [
+            (&["6.6.6.6, 192.0.2.7, 10.0.0.1"], 1, Some("192.0.2.7")),
+            (
+                &["6.6.6.6, 192.0.2.7", "10.0.0.2, 10.0.0.1"],
+                2,
+                Some("192.0.2.7"),
+            ),
+            (&["10.0.0.1"], 1, None),
+            (&["nonsense, 10.0.0.1"], 1, None),
+            (&[], 1, None),
+            (&["6.6.6.6"], 0, None),
+        ];
+        for (fields, hops, expected) in cases {
+            assert_eq!(
+                address(fields, hops).as_deref(),
+                expected,
+                "{fields:?} {hops}"
+            );
+        }
+    }
+
+    #[test]
     fn both_forms_of_headers_are_read() {
         let joined = HttpRequest {
             headers: [
@@ -249,7 +300,7 @@ mod tests {
             ..HttpRequest::default()
         };
         assert_eq!(
-            read(check(joined)).unwrap().headers.joined("x-a"),
+            read(check(joined), 0).unwrap().headers.joined("x-a"),
             Ok(Some("1,2"))
         );
         let listed = HttpRequest {
@@ -263,7 +314,7 @@ mod tests {
             }),
             ..HttpRequest::default()
         };
-        let call = read(check(listed)).unwrap();
+        let call = read(check(listed), 0).unwrap();
         assert_eq!(call.headers.len(), 3);
         assert_eq!(call.headers.all("x-a").count(), 2);
         assert_eq!(call.protocol, Protocol::Grpc);

@@ -35,26 +35,31 @@ pub struct CheckService {
     pdp: Pdp,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    forwarding: Forwarding,
+    settings: Settings,
     places: Arc<Semaphore>,
 }
 
+/// How checks are read and answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Whether the credentials of an allowed call go on to the upstream.
+    pub forwarding: Forwarding,
+    /// How many proxies of the operator's own stand in front of Envoy.
+    pub trusted_hops: usize,
+    /// How many checks may be in progress at once.
+    pub concurrency: usize,
+}
+
 impl CheckService {
-    /// A service that asks `pdp`, and has at most `concurrency` checks in progress at once.
+    /// A service that asks `pdp`.
     #[must_use]
-    pub fn new(
-        pdp: Pdp,
-        clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
-        forwarding: Forwarding,
-        concurrency: usize,
-    ) -> Self {
+    pub fn new(pdp: Pdp, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, settings: Settings) -> Self {
         Self {
             pdp,
             clock,
             metrics,
-            forwarding,
-            places: Arc::new(Semaphore::new(concurrency)),
+            settings,
+            places: Arc::new(Semaphore::new(settings.concurrency)),
         }
     }
 
@@ -66,12 +71,12 @@ impl CheckService {
         // A panic must become a denial, whatever it was that failed.
         let answered = catch_unwind(AssertUnwindSafe(|| {
             let (outcome, call) = self.decide(message);
-            let response = write(&outcome, &id, call.as_ref(), self.forwarding);
+            let response = write(&outcome, &id, call.as_ref(), self.settings.forwarding);
             (outcome, response)
         }));
         let (outcome, response) = answered.unwrap_or_else(|_| {
             let outcome = Outcome::refused(Refusal::Internal);
-            let response = write(&outcome, &id, None, self.forwarding);
+            let response = write(&outcome, &id, None, self.settings.forwarding);
             (outcome, response)
         });
         self.metrics.decided(
@@ -89,7 +94,7 @@ impl CheckService {
                 label: "bad_message",
                 message: "the check cannot be decoded".to_owned(),
             })?;
-            read(check)
+            read(check, self.settings.trusted_hops)
         });
         match call {
             Ok(call) => (self.pdp.decide(&call, self.clock.now()), Some(call)),
@@ -97,21 +102,30 @@ impl CheckService {
         }
     }
 
-    async fn respond(self, request: Request<Body>) -> Response<Body> {
+    async fn respond(self, request: Request<Body>, arrived: Stopwatch) -> Response<Body> {
         if request.uri().path() != CHECK_PATH {
             return trailers_only(tonic::Code::Unimplemented);
         }
         let _in_flight = self.metrics.enter(Door::ExtAuthz);
+        let budget = budget(request.headers());
+        let left = budget.saturating_sub(arrived.elapsed());
+        let message = match tokio::time::timeout(left, message(request.into_body())).await {
+            Ok(message) => message,
+            Err(_) => Err(Refusal::Deadline),
+        };
         // Rule 61: what there is no place for is answered at once, and does not wait.
         let Ok(_place) = self.places.try_acquire() else {
             return framed(&self.answer(Err(Refusal::Overload)));
         };
-        let limit = timeout(request.headers()).min(LONGEST);
-        let message = match tokio::time::timeout(limit, message(request.into_body())).await {
-            Ok(message) => message,
-            Err(_) => Err(Refusal::Deadline),
-        };
-        framed(&self.answer(message))
+        // Rule 74: nobody waits any more for what is late.
+        let in_time = message.and_then(|bytes| {
+            if arrived.elapsed() < budget {
+                Ok(bytes)
+            } else {
+                Err(Refusal::Deadline)
+            }
+        });
+        framed(&self.answer(in_time))
     }
 }
 
@@ -130,12 +144,19 @@ impl Service<Request<Body>> for CheckService {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let service = self.clone();
-        Box::pin(async move { Ok(service.respond(request).await) })
+        let arrived = Stopwatch::start();
+        Box::pin(async move { Ok(service.respond(request, arrived).await) })
     }
 }
 
 /// The longest that a check may take to arrive.
 const LONGEST: Duration = Duration::from_secs(10);
+
+/// How long a check may take here: what the asker gives, less what the answer needs on its way.
+fn budget(headers: &HeaderMap) -> Duration {
+    let given = timeout(headers).min(LONGEST);
+    given.saturating_sub((given / 10).min(Duration::from_millis(5)))
+}
 
 /// The time that the asker gives, by `grpc-timeout`; without one it is [`LONGEST`].
 fn timeout(headers: &HeaderMap) -> Duration {
@@ -254,6 +275,42 @@ mod tests {
             );
             assert_eq!(timeout(&headers), expected, "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_there_is_no_place_for_is_denied_at_once() {
+        use crate::clock::FixedClock;
+        use crate::model::Timestamp;
+        use crate::snapshot::Store;
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let settings = Settings {
+            forwarding: Forwarding::Strip,
+            trusted_hops: 0,
+            concurrency: 1,
+        };
+        let service = CheckService::new(
+            Pdp::new(Arc::new(Store::empty()), Arc::clone(&metrics)),
+            Arc::new(FixedClock(Timestamp::from_seconds(0))),
+            metrics,
+            settings,
+        );
+        let ask = || {
+            let body = Full::new(Bytes::from_static(&[0; 5])).map_err(|never| match never {});
+            let request = Request::post(CHECK_PATH).body(Body::new(body)).unwrap();
+            let answer = service.clone().respond(request, Stopwatch::start());
+            async move {
+                let bytes = answer.await.into_body().collect().await.unwrap().to_bytes();
+                CheckResponse::decode(bytes.slice(5..))
+                    .unwrap()
+                    .status
+                    .unwrap()
+                    .code
+            }
+        };
+        let held = service.places.try_acquire().unwrap();
+        assert_eq!(ask().await, 8, "rule 61");
+        drop(held);
+        assert_eq!(ask().await, 3, "and is looked at when there is");
     }
 
     #[tokio::test]

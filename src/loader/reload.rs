@@ -6,7 +6,7 @@
 
 use crate::clock::Clock;
 use crate::loader::error::SourceError;
-use crate::loader::source::{Digest, Files, Limits, read};
+use crate::loader::source::{Digest, Files, Limits, mount, read};
 use crate::loader::watch::{Settings, Watcher};
 use crate::model::Timestamp;
 use crate::policy::{Bundle, BundleFile, Diagnostic, Place, Severity};
@@ -137,6 +137,7 @@ impl Loader {
     ///
     /// `first` is told once the first attempt has ended, whether it succeeded or not.
     pub async fn run(self, first: oneshot::Sender<()>) {
+        self.warn_of_frozen_mounts().await;
         // The watch is there before the first reading, so that no change falls between the two.
         let mut watcher = Watcher::start(&self.directory, &self.limits, self.settings).await;
         let mut first = Some(first);
@@ -156,6 +157,16 @@ impl Loader {
                 let _ = tokio::time::timeout(wait, watcher.changed()).await;
                 wait = wait.saturating_mul(2).min(RETRY.1);
             }
+        }
+    }
+
+    /// K2.8: what is mounted by itself never changes, and nothing else would tell.
+    async fn warn_of_frozen_mounts(&self) {
+        let directory = self.directory.clone();
+        let looked = tokio::task::spawn_blocking(move || mount::inspect(&directory)).await;
+        // A directory that cannot be opened is told of when it is read.
+        for frozen in looked.into_iter().flatten().flatten() {
+            tracing::warn!("{frozen}");
         }
     }
 

@@ -144,10 +144,10 @@ impl Trie {
             return sought.pick(&self.plain, &self.slashed, Slash::Refused);
         };
         let text = sought.path.matched(first);
-        let exact = self.literals.get(text);
-        exact
-            .and_then(|node| node.descend(others, sought))
-            .or_else(|| self.descend_near(first, others, sought))
+        let exact = || self.literals.get(text)?.descend(others, sought);
+        // Folded, the siblings come first: what a folding server could take instead must be seen.
+        self.descend_near(first, others, sought)
+            .or_else(exact)
             .or_else(|| {
                 let node = self.variable.as_ref().filter(|_| !text.is_empty())?;
                 node.descend(others, sought)

@@ -2,7 +2,7 @@
 
 use crate::config::Address;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
@@ -41,12 +41,32 @@ pub(super) enum Listener {
 
 /// The file of a Unix socket, removed with the door.
 #[derive(Debug)]
-pub(super) struct SocketFile(PathBuf);
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            identity: identity(path),
+        }
+    }
+}
+
+/// Which file stands at a path.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody may have removed it already, which is as well.
-        let _ = std::fs::remove_file(&self.0);
+        // A successor may have bound the same path meanwhile: its socket is left alone.
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -62,7 +82,7 @@ impl Listener {
             Address::Unix(path) => {
                 remove_stale(path).await?;
                 let listener = UnixListener::bind(path).map_err(refused)?;
-                let file = SocketFile(path.clone());
+                let file = SocketFile::new(path);
                 let permissions = std::fs::Permissions::from_mode(mode);
                 std::fs::set_permissions(path, permissions).map_err(refused)?;
                 Ok(Self::Unix(listener, file))
@@ -76,7 +96,7 @@ impl Listener {
             Self::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|_| Address::Unix("unknown".into()), Address::Tcp),
-            Self::Unix(_, file) => Address::Unix(file.0.clone()),
+            Self::Unix(_, file) => Address::Unix(file.path.clone()),
         }
     }
 }
@@ -90,12 +110,15 @@ async fn remove_stale(path: &Path) -> Result<(), BindError> {
     if !found.file_type().is_socket() {
         return Err(BindError::NotASocket { path });
     }
-    if UnixStream::connect(&path).await.is_ok() {
-        return Err(BindError::InUse { path });
+    match UnixStream::connect(&path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            // Binding tells if this did not help.
+            let _ = std::fs::remove_file(&path);
+            Ok(())
+        }
+        // Whoever cannot answer just now is alive nevertheless.
+        Ok(_) | Err(_) => Err(BindError::InUse { path }),
     }
-    // Binding tells if this did not help.
-    let _ = std::fs::remove_file(&path);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -117,6 +140,12 @@ mod tests {
         std::mem::forget(file);
         drop(listener);
         let third = Listener::bind(&address, 0o600).await.unwrap();
+        // One that ends late leaves the socket of its successor alone.
+        std::fs::remove_file(&path).unwrap();
+        let fourth = Listener::bind(&address, 0o600).await.unwrap();
+        drop(third);
+        assert!(path.exists());
+        let third = fourth;
         let mode = std::fs::symlink_metadata(&path)
             .unwrap()
             .permissions()

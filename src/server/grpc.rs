@@ -1,19 +1,14 @@
-//! The gRPC door: its services, and how connections are served.
+//! The services of the gRPC door.
 
 use crate::admin::{Admin, Phase};
-use crate::api::AuthorizationService;
+use crate::api::{AuthorizationService, MAX_MESSAGE};
 use crate::ext_authz::CheckService;
 use crate::loader::reload::Status;
 use crate::proto::DESCRIPTORS;
 use crate::proto::sidegate::v1::authorization_server::AuthorizationServer;
-use crate::server::bind::Listener;
-use crate::server::closed;
-use std::time::Duration;
+use axum::Router;
 use tokio::sync::watch;
-use tokio_stream::wrappers::UnixListenerStream;
 use tonic::service::Routes;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -34,13 +29,14 @@ const READY: [&str; 5] = [
     "startup",
 ];
 
+const LIVE: &str = "live";
+
 impl Services {
-    pub(super) fn into_router(self, admin: Admin) -> Routes {
+    pub(super) fn into_router(self, admin: Admin, closing: watch::Receiver<bool>) -> Router {
         let (reporter, health) = tonic_health::server::health_reporter();
-        tokio::spawn(report(reporter, admin));
-        let mut routes = Routes::new(self.check)
-            .add_service(AuthorizationServer::new(self.api))
-            .add_service(health);
+        tokio::spawn(report(reporter, admin, closing));
+        let api = AuthorizationServer::new(self.api).max_decoding_message_size(MAX_MESSAGE);
+        let mut routes = Routes::new(self.check).add_service(api).add_service(health);
         if self.reflection {
             let builder = || {
                 tonic_reflection::server::Builder::configure()
@@ -55,15 +51,16 @@ impl Services {
                 }
             }
         }
-        routes
+        routes.prepare().into_axum_router()
     }
 }
 
-/// Tells health whenever it may have changed.
-async fn report(reporter: HealthReporter, admin: Admin) {
+/// Tells health whenever it may have changed, until the doors close.
+async fn report(reporter: HealthReporter, admin: Admin, closing: watch::Receiver<bool>) {
     let (mut status, mut phase) = (admin.status.clone(), admin.phase.clone());
+    let mut closing = std::pin::pin!(super::closed(closing));
     reporter
-        .set_service_status("live", ServingStatus::Serving)
+        .set_service_status(LIVE, ServingStatus::Serving)
         .await;
     loop {
         let serving = if admin.is_ready() {
@@ -74,9 +71,18 @@ async fn report(reporter: HealthReporter, admin: Admin) {
         for name in READY {
             reporter.set_service_status(name, serving).await;
         }
-        if !changed(&mut status, &mut phase).await {
-            return;
+        let goes_on = tokio::select! {
+            goes_on = changed(&mut status, &mut phase) => goes_on,
+            () = &mut closing => false,
+        };
+        if !goes_on {
+            break;
         }
+    }
+    // Whoever watches is told the last, and the streams end: a drain does not wait for them.
+    let mut reporter = reporter;
+    for name in READY.into_iter().chain([LIVE]) {
+        reporter.clear_service_status(name).await;
     }
 }
 
@@ -86,34 +92,5 @@ async fn changed(status: &mut watch::Receiver<Status>, phase: &mut watch::Receiv
         changed = phase.changed() => changed.is_ok(),
         // A source that is never read again sends no news, and the phase still does.
         Ok(()) = status.changed() => true,
-    }
-}
-
-/// Serves connections until the door is to close, and what they have begun.
-pub(super) async fn serve(listener: Listener, routes: Routes, closing: watch::Receiver<bool>) {
-    let mut builder = Server::builder()
-        // Envoy resets streams at its deadline, by the hundred when there is overload (rule 60).
-        .http2_max_pending_accept_reset_streams(Some(10_000))
-        // A call with more header bytes than Envoy sends is no check.
-        .http2_max_header_list_size(64 * 1024)
-        .http2_keepalive_interval(Some(Duration::from_mins(1)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(20)));
-    let server = builder.add_routes(routes);
-    let ended = match listener {
-        Listener::Tcp(listener) => {
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-            server
-                .serve_with_incoming_shutdown(incoming, closed(closing))
-                .await
-        }
-        Listener::Unix(listener, _file) => {
-            let incoming = UnixListenerStream::new(listener);
-            server
-                .serve_with_incoming_shutdown(incoming, closed(closing))
-                .await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::error!(%error, "the decisions door failed");
     }
 }

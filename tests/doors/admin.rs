@@ -95,6 +95,30 @@ fn a_server_that_is_told_to_end_finishes_first() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_does_not_wait_for_who_watches_health() {
+    let mut sidegate = Sidegate::start_with(&[("SIDEGATE_DRAIN_MAX", "20s")]);
+    let endpoint = format!("http://{}", sidegate.decisions);
+    let channel = tonic::transport::Endpoint::from_shared(endpoint)
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
+    let request = tonic_health::pb::HealthCheckRequest {
+        service: "ready".into(),
+    };
+    let mut watch = health.watch(request).await.unwrap().into_inner();
+    assert!(watch.message().await.unwrap().is_some());
+    sidegate.signal(Signal::TERM);
+    // The stream ends by itself, and so does the server.
+    let ended = async { while watch.message().await.is_ok_and(|message| message.is_some()) {} };
+    let in_time = tokio::time::timeout(std::time::Duration::from_secs(10), ended).await;
+    assert!(in_time.is_ok(), "the stream goes on");
+    drop(health);
+    assert_eq!(sidegate.wait(), Some(0));
+}
+
 #[test]
 fn health_is_asked_without_a_shell() {
     let mut sidegate = Sidegate::start();

@@ -17,6 +17,7 @@ pub(crate) struct Envoy {
     child: Child,
     directory: TempDir,
     pub(crate) ingress: SocketAddr,
+    admin: SocketAddr,
 }
 
 /// What the configuration names: where Sidegate and the upstreams are.
@@ -72,8 +73,9 @@ impl Envoy {
             child,
             directory,
             ingress: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
-        envoy.ingress = eventually("Envoy's listener", || {
+        (envoy.admin, envoy.ingress) = eventually("Envoy's listener", || {
             let admin: SocketAddr = std::fs::read_to_string(&admin).ok()?.parse().ok()?;
             let ready = try_send(admin, "GET", "/ready", &[])?;
             if ready.status != 200 {
@@ -82,7 +84,7 @@ impl Envoy {
             let listeners = try_send(admin, "GET", "/listeners?format=json", &[])?.json();
             let address = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
             let port = u16::try_from(address["port_value"].as_u64()?).ok()?;
-            Some(SocketAddr::from(([127, 0, 0, 1], port)))
+            Some((admin, SocketAddr::from(([127, 0, 0, 1], port))))
         });
         envoy
     }
@@ -91,6 +93,18 @@ impl Envoy {
     #[track_caller]
     pub(crate) fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Reply {
         send(self.ingress, method, target, headers)
+    }
+
+    /// The value of a statistic.
+    pub(crate) fn stat(&self, name: &str) -> u64 {
+        let text = send(self.admin, "GET", "/stats", &[]).body;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value
+            .unwrap_or_else(|| panic!("no `{name}`"))
+            .parse()
+            .unwrap()
     }
 
     /// What Envoy logged, its access log included.

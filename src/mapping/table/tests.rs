@@ -105,6 +105,19 @@ fn the_narrowest_route_decides_whatever_the_order_is() {
             assert_eq!(got, expected, "{method} {target}, reversed: {reversed}");
         }
     }
+    let cases = [
+        ("GET /V1/Orders/admin", "Purge"),
+        ("GET /v1/orders/{Id}", "Get"),
+    ];
+    let table = Table::compile(&routes(&cases)).unwrap();
+    for (target, expected) in [
+        ("/V1/Orders/admin", "Purge"),
+        ("/v1/orders/admin", "ambiguous_path"),
+        ("/v1/orders/Admin", "ambiguous_path"),
+        ("/v1/orders/7", "Get"),
+    ] {
+        assert_eq!(meaning(&table, &call("GET", target)), expected, "{target}");
+    }
     let heads = [
         ("* /v1/orders/{Id}", "Touch"),
         ("HEAD /v1/orders/{Id}", "Peek"),

@@ -354,8 +354,12 @@ impl Reader<'_> {
                 "`{name}` is a string or a list of strings, not {}",
                 item.kind()
             );
-            self.findings
-                .error_with_hint("DOC-7", item.mark, message, "put it in quotes");
+            if matches!(item.value, Value::List(_) | Value::Map(_)) {
+                self.findings.error("DOC-6", item.mark, message);
+            } else {
+                self.findings
+                    .error_with_hint("DOC-7", item.mark, message, "put it in quotes");
+            }
         }
         strings
     }

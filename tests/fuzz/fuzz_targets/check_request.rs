@@ -8,7 +8,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use prost::Message as _;
 use sidegate::clock::FixedClock;
-use sidegate::ext_authz::CheckService;
+use sidegate::ext_authz::{CheckService, Settings};
 use sidegate::loader::reload::compile;
 use sidegate::loader::source::{Limits, read_once};
 use sidegate::model::Timestamp;
@@ -30,7 +30,12 @@ static SERVICE: LazyLock<CheckService> = LazyLock::new(|| {
     let metrics = Arc::new(Metrics::new().expect("metrics"));
     let pdp = Pdp::new(store, Arc::clone(&metrics));
     let clock = Arc::new(FixedClock(now));
-    CheckService::new(pdp, clock, metrics, Forwarding::Strip, 1)
+    let settings = Settings {
+        forwarding: Forwarding::Strip,
+        trusted_hops: 1,
+        concurrency: 1,
+    };
+    CheckService::new(pdp, clock, metrics, settings)
 });
 
 fuzz_target!(|input: &[u8]| {
