@@ -8,6 +8,7 @@ mod quickstart;
 mod report;
 mod serve;
 mod simulate;
+mod test;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,8 @@ enum Command {
     Validate(validate::Validate),
     /// Decide offline: one question against a bundle, or many cases from a file
     Simulate(simulate::Simulate),
+    /// Run the tests that stand beside the policies of a bundle
+    Test(test::Test),
     /// Ask a running server whether it is ready
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Simulate(command) => command.run(),
+        Command::Test(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
     };
     exit.into()

@@ -22,6 +22,7 @@ mod keys;
 pub mod node;
 pub mod organization;
 mod peer;
+pub mod policy_test;
 mod provider;
 pub mod resource_record;
 mod service;

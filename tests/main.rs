@@ -6,6 +6,8 @@ mod conformance;
 mod doors;
 mod envoy;
 mod licences;
+mod oracle;
+mod properties;
 mod proto;
 mod readme;
 mod reload;

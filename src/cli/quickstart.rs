@@ -39,6 +39,10 @@ const BUNDLE: &[(&str, &str)] = &[
         include_str!("../../deploy/example/bundle/identities/users.yaml"),
     ),
     (
+        "orders_test.yaml",
+        include_str!("../../deploy/example/bundle/orders_test.yaml"),
+    ),
+    (
         "services/invoices.yaml",
         include_str!("../../deploy/example/bundle/services/invoices.yaml"),
     ),

@@ -91,6 +91,12 @@ impl Document {
         }
     }
 
+    /// Position, `Sid` and place of each statement.
+    pub fn outline(&self) -> impl Iterator<Item = (u32, Option<&str>, &Place)> {
+        let statements = (0..).zip(self.statements.iter());
+        statements.map(|(index, statement)| (index, statement.sid.as_deref(), &statement.place))
+    }
+
     /// How many statements it has.
     #[must_use]
     pub fn len(&self) -> usize {

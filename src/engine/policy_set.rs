@@ -42,8 +42,8 @@ pub struct PolicySet {
     roles_by_name: HashMap<(AccountId, String), Arc<Subject>>,
     memberships: Memberships,
     resources: ResourceSet,
-    documents: usize,
-    statements: usize,
+    /// Every document once, by name.
+    documents: Vec<Arc<Document>>,
 }
 
 impl PolicySet {
@@ -82,7 +82,7 @@ impl PolicySet {
         let (memberships, control) = organization::compile(organizations, &compiler.index);
         set.memberships = memberships;
         set.resources = ResourceSet::compile(resources);
-        set.count(&control);
+        set.collect(control);
         set
     }
 
@@ -122,13 +122,13 @@ impl PolicySet {
     /// How many different documents it holds.
     #[must_use]
     pub fn documents(&self) -> usize {
-        self.documents
+        self.documents.len()
     }
 
     /// How many statements those documents hold.
     #[must_use]
     pub fn statements(&self) -> usize {
-        self.statements
+        self.documents.iter().map(|document| document.len()).sum()
     }
 
     /// How many users it knows.
@@ -143,24 +143,35 @@ impl PolicySet {
         self.roles.len()
     }
 
-    fn count(&mut self, control: &[Arc<Document>]) {
-        let mut documents: HashMap<*const Document, usize> = HashMap::new();
+    /// Every document once, in the order of names.
+    #[must_use]
+    pub fn all_documents(&self) -> Vec<&Arc<Document>> {
+        self.documents.iter().collect()
+    }
+
+    /// The `Sid` of the statement with this name, as answers have it.
+    #[must_use]
+    pub fn sid(&self, statement: &str) -> Option<&str> {
+        let (document, index) = statement.rsplit_once(".Statement[")?;
+        let index = index.strip_suffix(']')?.parse().ok()?;
+        let at = self
+            .documents
+            .binary_search_by(|known| known.name.as_ref().cmp(document))
+            .ok()?;
+        self.documents.get(at)?.sid(index)
+    }
+
+    fn collect(&mut self, control: Vec<Arc<Document>>) {
+        let mut documents = control;
         for subject in self.users.values().chain(self.roles.values()) {
             let boundary = subject.boundary.iter().flatten();
-            for document in subject
-                .identity
-                .iter()
-                .chain(boundary)
-                .chain(&subject.trust)
-            {
-                documents.insert(Arc::as_ptr(document), document.len());
-            }
+            let own = subject.identity.iter().chain(boundary);
+            documents.extend(own.chain(&subject.trust).cloned());
         }
-        for document in control.iter().chain(self.resources.documents()) {
-            documents.insert(Arc::as_ptr(document), document.len());
-        }
-        self.documents = documents.len();
-        self.statements = documents.values().sum();
+        documents.extend(self.resources.documents().cloned());
+        documents.sort_by(|a, b| a.name.cmp(&b.name));
+        documents.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        self.documents = documents;
     }
 }
 

@@ -9,7 +9,7 @@ use crate::loader::error::SourceError;
 use crate::loader::source::{Digest, Files, Limits, mount, read};
 use crate::loader::watch::{Settings, Watcher};
 use crate::model::Timestamp;
-use crate::policy::{Bundle, BundleFile, Diagnostic, Place, Severity};
+use crate::policy::{Bundle, Diagnostic, Place, Severity};
 use crate::snapshot::{Origin, Revision, Snapshot, Store};
 use crate::telemetry::{Metrics, Reload};
 use std::path::{Path, PathBuf};
@@ -68,15 +68,8 @@ pub struct Loaded {
 ///
 /// All findings, warnings included, when one of them is an error.
 pub fn compile(files: &Files, source: &str, now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
-    let parts: Vec<BundleFile<'_>> = files
-        .entries
-        .iter()
-        .map(|file| BundleFile {
-            path: &file.path,
-            bytes: &file.bytes,
-        })
-        .collect();
-    let (bundle, warnings) = Bundle::parse(&parts).map_err(|refused| refused.diagnostics)?;
+    let (bundle, warnings) =
+        Bundle::parse(&files.parts()).map_err(|refused| refused.diagnostics)?;
     let bytes = files.entries.iter().map(|file| file.bytes.len() as u64);
     let origin = Origin {
         revision: Revision::new(files.digest),

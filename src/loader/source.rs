@@ -29,6 +29,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::loader::error::SourceError;
+use crate::policy::BundleFile;
 
 pub use digest::Digest;
 pub(super) use survey::{Identity, Survey};
@@ -90,6 +91,18 @@ impl Files {
         entries.sort_by(|left, right| left.path.cmp(&right.path));
         let digest = Digest::of_files(&entries);
         Self { entries, digest }
+    }
+
+    /// The files as parts of a bundle.
+    #[must_use]
+    pub fn parts(&self) -> Vec<BundleFile<'_>> {
+        let entries = self.entries.iter();
+        entries
+            .map(|file| BundleFile {
+                path: &file.path,
+                bytes: &file.bytes,
+            })
+            .collect()
     }
 
     /// The content of the file at `path`, which is written as in [`File::path`].

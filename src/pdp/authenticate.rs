@@ -223,14 +223,13 @@ pub(super) fn named(snapshot: &Snapshot, text: &str) -> Result<Caller, Refusal> 
             let role = known_role(snapshot, *account, role.name()).ok_or_else(|| unknown(text))?;
             session(role, arn.name(), AuthenticationType::Named)
         }
-        Principal::Root { .. } => Ok(Caller::plain(principal, None, AuthenticationType::Named)),
+        Principal::Root { .. } | Principal::IdentityProvider { .. } => {
+            Ok(Caller::plain(principal, None, AuthenticationType::Named))
+        }
         // Their policies and issuers are in their credentials, which a name does not carry.
-        Principal::FederatedUser { .. }
-        | Principal::IdentityProvider { .. }
-        | Principal::Service { .. }
-        | Principal::Anonymous => Err(malformed(format!(
-            "`{text}` cannot be named, only authenticated"
-        ))),
+        Principal::FederatedUser { .. } | Principal::Service { .. } | Principal::Anonymous => Err(
+            malformed(format!("`{text}` cannot be named, only authenticated")),
+        ),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::policy::organization::Organization;
 use crate::policy::peer::PeerMapping;
 use crate::policy::resource_record::ResourceRecord;
 use crate::policy::{
-    Diagnostic, Keys, OidcProvider, PrincipalEntry, Service, Severity, json, yaml,
+    Diagnostic, Keys, OidcProvider, PrincipalEntry, Service, Severity, json, policy_test, yaml,
 };
 use document_source::DocumentSource;
 use std::collections::{BTreeMap, HashSet};
@@ -96,11 +96,11 @@ impl Bundle {
 
 /// `..`-names and dot files never get here; the tests that live beside policies are no policies.
 fn is_document_file(path: &str) -> bool {
-    let Some((stem, extension)) = path.rsplit_once('.') else {
+    let Some((_, extension)) = path.rsplit_once('.') else {
         return false;
     };
     match extension {
-        "yaml" | "yml" => !stem.ends_with("_test"),
+        "yaml" | "yml" => !policy_test::is_test_file(path),
         "json" => path != "manifest.json",
         _ => false,
     }
