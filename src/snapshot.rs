@@ -4,8 +4,9 @@
 
 use crate::authn::{PeerTable, Verifier};
 use crate::engine::PolicySet;
-use crate::mapping::Table;
-use crate::model::Timestamp;
+use crate::mapping::{PolicySource, Table};
+use crate::model::{Arn, Timestamp};
+use crate::policy::resource_record::ResourceRecord;
 use crate::policy::{Bundle, Diagnostic};
 use arc_swap::ArcSwapOption;
 use std::fmt;
@@ -93,30 +94,74 @@ impl Snapshot {
         let tokens = Verifier::compile(&bundle.providers);
         let peers = PeerTable::compile(&bundle.peers);
         match (mapping, tokens, peers) {
-            (Ok(mapping), Ok(tokens), Ok(peers)) => Ok(Self {
-                revision: origin.revision,
-                compiled_at: origin.at,
-                source: origin.source,
-                source_bytes: origin.bytes,
-                files: bundle.files,
-                warnings,
-                policies: PolicySet::compile(
-                    &bundle.directory,
-                    &bundle.organizations,
-                    &bundle.resources,
-                ),
-                mapping,
-                services: bundle.services.len(),
-                tokens,
-                issuers: bundle.providers.len(),
-                peers,
-            }),
+            (Ok(mapping), Ok(tokens), Ok(peers)) => {
+                let faults = idle_records(&bundle.resources, &mapping);
+                if !faults.is_empty() {
+                    return Err(faults);
+                }
+                Ok(Self {
+                    revision: origin.revision,
+                    compiled_at: origin.at,
+                    source: origin.source,
+                    source_bytes: origin.bytes,
+                    files: bundle.files,
+                    warnings,
+                    policies: PolicySet::compile(
+                        &bundle.directory,
+                        &bundle.organizations,
+                        &bundle.resources,
+                    ),
+                    mapping,
+                    services: bundle.services.len(),
+                    tokens,
+                    issuers: bundle.providers.len(),
+                    peers,
+                })
+            }
             (mapping, tokens, peers) => {
                 let faults = [mapping.err(), tokens.err(), peers.err()];
                 Err(faults.into_iter().flatten().flatten().collect())
             }
         }
     }
+}
+
+/// Records whose policy or list nobody would ask: what is written must not say nothing.
+fn idle_records(records: &[ResourceRecord], mapping: &Table) -> Vec<Diagnostic> {
+    let mut faults = Vec::new();
+    for record in records {
+        // A pattern stands for the resources that it covers, such as this one.
+        let example = record.arn.replace(['*', '?'], "x");
+        let Some(described) = Arn::parse(&example).ok().and_then(|arn| {
+            mapping
+                .describe(&arn)
+                .map(|found| (found.policy, found.acl.len()))
+        }) else {
+            continue;
+        };
+        let (policy, permissions) = described;
+        let mut tell = |rule, message: &str, hint: &str| {
+            let fault = Diagnostic::error(rule, record.place.clone(), message);
+            faults.push(fault.hint(hint));
+        };
+        if record.policy.is_some() && policy != PolicySource::Own {
+            let message =
+                "resources of this type have no policy of their own, so this one says nothing";
+            let hint =
+                "give the type `policy: own`, or write the policy of the resource that contains it";
+            tell("BND-7", message, hint);
+        }
+        if !record.acl.is_empty() && permissions == 0 {
+            let message =
+                "resources of this type have no access control list, so this one says nothing";
+            tell(
+                "ACL-1",
+                message,
+                "say in `acl` of the type what its permissions stand for",
+            );
+        }
+    }
+    faults
 }
 
 /// The current snapshot. Readers never wait, and see one revision whole.

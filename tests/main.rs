@@ -10,5 +10,6 @@ mod oracle;
 mod properties;
 mod proto;
 mod readme;
+mod records;
 mod reload;
 mod support;

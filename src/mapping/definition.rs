@@ -182,7 +182,38 @@ fn read_types<'s>(
             ));
         }
     }
+    check_parents(service, &types, faults);
     types
+}
+
+/// The ARN of a resource has to tell the ARN of the one that contains it.
+fn check_parents(
+    service: &Service,
+    types: &BTreeMap<&str, ArnTemplate>,
+    faults: &mut Vec<Diagnostic>,
+) {
+    for (name, definition) in &service.resources {
+        let PolicyOwner::Parent(parent) = &definition.policy else {
+            continue;
+        };
+        let (Some(own), Some(parent)) = (types.get(name.as_str()), types.get(parent.as_str()))
+        else {
+            continue;
+        };
+        let own: Vec<&str> = own.variables().collect();
+        for missing in parent
+            .variables()
+            .filter(|variable| !own.contains(variable))
+        {
+            let message =
+                format!("resource type `{name}`: nothing fills `${{{missing}}}` of its parent");
+            faults.push(Diagnostic::error(
+                rule::UNFILLED,
+                service.place.clone(),
+                message,
+            ));
+        }
+    }
 }
 
 /// What is wrong with the parent that a resource type names, if anything is.

@@ -150,6 +150,14 @@ impl ArnTemplate {
         self.owner
     }
 
+    /// The names of the variables.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Variable(name) => Some(&**name),
+        })
+    }
+
     /// The third component of such ARNs.
     pub(super) fn service(&self) -> &str {
         match self.parts.first() {
