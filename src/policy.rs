@@ -19,6 +19,7 @@ mod findings;
 pub mod ip_range;
 pub mod json;
 mod keys;
+mod lint;
 pub mod node;
 pub mod organization;
 mod peer;

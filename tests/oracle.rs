@@ -237,13 +237,10 @@ pub(crate) fn judge(case: &Value) -> Verdict {
     } else {
         request["resource"].as_str().unwrap().to_owned()
     };
-    let in_arn = resource
-        .splitn(6, ':')
-        .nth(4)
-        .filter(|text| text.len() == 12);
+    let account_in_arn = resource.split(':').nth(4).filter(|text| text.len() == 12);
     let owner = request["resourceAccount"]
         .as_str()
-        .or(in_arn)
+        .or(account_in_arn)
         .or(who.account())
         .map(str::to_owned);
     let deny = |reason, layer: Option<&'static str>| Verdict {
@@ -253,8 +250,8 @@ pub(crate) fn judge(case: &Value) -> Verdict {
         layers: layer.into_iter().collect(),
     };
     let is_arn = resource != "*";
-    if let (Some(owner), Some(in_arn)) = (&owner, in_arn)
-        && owner != in_arn
+    if let (Some(owner), Some(written)) = (&owner, account_in_arn)
+        && owner != written
     {
         return deny("error", None);
     }
@@ -311,6 +308,10 @@ fn allow(layer: &'static str) -> Verdict {
 }
 
 impl World<'_> {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the steps of the evaluation, in their order"
+    )]
     fn decide(&self, owner: Option<&str>, boundary: Option<Vec<&Value>>) -> Verdict {
         let case = self.case;
         let is_role = self.resource.contains(":iam:") && self.resource.contains(":role/");
@@ -463,7 +464,7 @@ impl World<'_> {
         }
     }
 
-    fn statements<'d>(&self, document: &'d Value) -> Vec<&'d Value> {
+    fn statements(document: &Value) -> Vec<&Value> {
         match &document["Statement"] {
             Value::Array(items) => items.iter().collect(),
             one => vec![one],
@@ -471,7 +472,7 @@ impl World<'_> {
     }
 
     fn denies(&self, document: &Value) -> bool {
-        self.statements(document)
+        Self::statements(document)
             .into_iter()
             .filter(|statement| statement["Effect"] == "Deny")
             .any(|statement| {
@@ -484,7 +485,7 @@ impl World<'_> {
     fn allows(&self, documents: &[&Value]) -> Option<Kind> {
         let mut kinds = Vec::new();
         for document in documents {
-            for statement in self.statements(document) {
+            for statement in Self::statements(document) {
                 if statement["Effect"] == "Allow"
                     && let Some((kind, Yes)) = self.matches(document, statement)
                 {
@@ -589,15 +590,12 @@ impl World<'_> {
         let direct = |matches: bool| matches.then_some(Kind::Direct);
         match (&self.who, member) {
             (Who::Root { account }, "AWS") => direct(of_account(account)),
-            (Who::User { arn, account }, "AWS") => {
+            (Who::User { arn, account } | Who::Federated { arn, account }, "AWS") => {
                 direct(text == arn).or(of_account(account).then_some(Kind::Delegating))
             }
             (Who::Session { role, arn, account }, "AWS") => direct(text == arn)
                 .or((text == role).then_some(Kind::Limited))
                 .or(of_account(account).then_some(Kind::Delegating)),
-            (Who::Federated { arn, account }, "AWS") => {
-                direct(text == arn).or(of_account(account).then_some(Kind::Delegating))
-            }
             (Who::Service(name), "Service") => direct(text == name),
             (Who::Provider(arn), "Federated") => direct(text == arn),
             _ => None,

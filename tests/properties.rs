@@ -3,6 +3,11 @@
 //! Cases are whole simulation cases in JSON: every kind of caller, layer, operator, qualifier and
 //! value. `PROPTEST_CASES=1000000 cargo test --release properties` runs them for long.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the length of the run is the caller's choice"
+)]
+
 use crate::conformance::decisions;
 use crate::oracle::{Verdict, judge};
 use proptest::collection::vec;

@@ -119,6 +119,10 @@ spec:
 "#;
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one organization, tried from every account"
+)]
 fn an_organization_limits_its_members_and_not_its_management() {
     let organization = r#"
 apiVersion: sidegate.dev/v1alpha1

@@ -18,7 +18,8 @@ use crate::policy::organization::Organization;
 use crate::policy::peer::PeerMapping;
 use crate::policy::resource_record::ResourceRecord;
 use crate::policy::{
-    Diagnostic, Keys, OidcProvider, PrincipalEntry, Service, Severity, json, policy_test, yaml,
+    Diagnostic, Keys, OidcProvider, PrincipalEntry, Service, Severity, json, lint, policy_test,
+    yaml,
 };
 use document_source::DocumentSource;
 use std::collections::{BTreeMap, HashSet};
@@ -267,6 +268,7 @@ impl Reader {
     fn finish(mut self) -> Result<(Bundle, Vec<Diagnostic>), Refused> {
         self.resolve_canonical_ids();
         references::check(&self.bundle, &mut self.diagnostics);
+        lint::check(&self.bundle, &mut self.diagnostics);
         // Stable: findings of one place keep their order.
         self.diagnostics.sort_by(|a, b| a.place.cmp(&b.place));
         // A file that a document names is read by itself first, and by the document again.

@@ -39,6 +39,8 @@ pub struct Policy {
     pub kind: PolicyKind,
     /// Whether it declares 2012-10-17, in which variables exist (DOC-12).
     pub variables: bool,
+    /// How long it is without insignificant white space, in characters (LIM-1).
+    pub characters: usize,
     /// Its `Id`.
     pub id: Option<String>,
     /// Its statements in the order of the text.

@@ -99,6 +99,27 @@ impl Node {
             .map(|member| &member.value)
     }
 
+    /// How long the value is as JSON without white space, in characters (LIM-1).
+    #[must_use]
+    pub fn characters(&self) -> usize {
+        let quoted = |text: &str| text.chars().count() + 2;
+        // One comma less than there are items, and two brackets.
+        let enclosed = |inside: usize, items: usize| inside + items.saturating_sub(1) + 2;
+        match &self.value {
+            Value::Null | Value::Bool(true) => 4,
+            Value::Bool(false) => 5,
+            Value::Number(text) => text.len(),
+            Value::Text(text) => quoted(text),
+            Value::List(items) => enclosed(items.iter().map(Self::characters).sum(), items.len()),
+            Value::Map(members) => {
+                let inside = members
+                    .iter()
+                    .map(|member| quoted(&member.name) + 1 + member.value.characters());
+                enclosed(inside.sum(), members.len())
+            }
+        }
+    }
+
     /// The kind of value in words, for messages.
     #[must_use]
     pub fn kind(&self) -> &'static str {
