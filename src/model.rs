@@ -12,6 +12,7 @@ mod http_call;
 mod principal;
 mod request;
 mod secret;
+mod session_duration;
 mod timestamp;
 
 pub use account::{AccountId, InvalidAccountId};
@@ -23,4 +24,5 @@ pub use http_call::{HeaderFault, Headers, HttpCall, Peer, Protocol};
 pub use principal::{FederationIssuer, InvalidPrincipal, Principal};
 pub use request::{Credential, Delegation, Request, Resource, ResourceName};
 pub use secret::Secret;
+pub use session_duration::{DurationRefused, Issuance};
 pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -67,6 +67,9 @@ fn every_decision_is_as_the_rules_say() {
     } in decisions()
     {
         let (line, judged) = judge_line(&case.to_string(), false);
+        // GEN-7
+        let again = judge_line(&case.to_string(), false);
+        assert_eq!((&line, judged), (&again.0, again.1), "{name}");
         let answer: Value = serde_json::from_str(&line).unwrap();
         let text = |member: &str| answer[member].as_str().map(str::to_owned);
         let layers: Vec<String> = answer["layers"]
@@ -142,4 +145,57 @@ fn every_document_is_taken_or_refused_as_the_rules_say() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_could_not_be_determined_is_told_with_its_key() {
+    // RSN-6: the Allow that was dropped and the Deny that applies, and what made them so.
+    let case = serde_json::json!({
+        "request": {
+            "principal": "arn:aws:iam::210000000001:user/ana",
+            "action": "files:Put",
+            "resource": "arn:aws:files:::a",
+            "context": {"files:Size": "ten"},
+        },
+        "identityPolicies": [{"Version": "2012-10-17", "Statement": [
+            {"Sid": "Small", "Effect": "Allow", "Action": "files:Put", "Resource": "*",
+             "Condition": {"NumericLessThan": {"files:Size": "20"}}},
+            {"Effect": "Deny", "Action": "files:*", "Resource": "*",
+             "Condition": {"NumericGreaterThan": {"files:Size": "99"}}},
+            {"Effect": "Deny", "Action": "files:Get", "Resource": "*"},
+        ]}],
+    });
+    let (line, judged) = judge_line(&case.to_string(), true);
+    assert!(judged, "{line}");
+    let answer: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        answer["statements"],
+        serde_json::json!(["identityPolicies[0].Statement[1]"])
+    );
+    let told: Vec<String> = answer["explain"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|said| {
+            let conditions = said["conditions"].as_array().unwrap().iter();
+            let tests = conditions.map(|test| format!(" {} = {}", test["test"], test["value"]));
+            format!(
+                "{} {} {} {}{}",
+                said["index"],
+                said["effect"],
+                said["result"],
+                said["applies"],
+                tests.collect::<String>()
+            )
+            .replace(['"', '\\'], "")
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "0 Allow undetermined false NumericLessThan files:Size = ten",
+            "1 Deny undetermined true NumericGreaterThan files:Size = ten",
+            "2 Deny false false",
+        ]
+    );
 }

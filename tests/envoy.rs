@@ -269,6 +269,7 @@ fn nobody_passes_while_nobody_decides() {
 
 #[test]
 fn a_policy_changes_under_load_and_no_request_fails() {
+    // ROLE-27
     let Some(envoy) = parts::envoy("a_policy_changes_under_load_and_no_request_fails") else {
         return;
     };

@@ -237,18 +237,26 @@ pub(crate) fn judge(case: &Value) -> Verdict {
     } else {
         request["resource"].as_str().unwrap().to_owned()
     };
-    let account_in_arn = resource.split(':').nth(4).filter(|text| text.len() == 12);
-    let owner = request["resourceAccount"]
-        .as_str()
-        .or(account_in_arn)
-        .or(who.account())
-        .map(str::to_owned);
     let deny = |reason, layer: Option<&'static str>| Verdict {
         decision: "Deny",
         reason,
         layer,
         layers: layer.into_iter().collect(),
     };
+    // RES-13
+    let components: Vec<&str> = resource.splitn(6, ':').collect();
+    let is_full = components.len() == 6
+        && components[0] == "arn"
+        && [1, 2, 5].iter().all(|at| !components[*at].is_empty());
+    if resource != "*" && !is_full {
+        return deny("error", None);
+    }
+    let account_in_arn = resource.split(':').nth(4).filter(|text| text.len() == 12);
+    let owner = request["resourceAccount"]
+        .as_str()
+        .or(account_in_arn)
+        .or(who.account())
+        .map(str::to_owned);
     let is_arn = resource != "*";
     if let (Some(owner), Some(written)) = (&owner, account_in_arn)
         && owner != written

@@ -7,7 +7,7 @@ use sidegate::model::Timestamp;
 use sidegate::pdp::{Asker, Pair, Pdp, Question, Verdict};
 use sidegate::snapshot::Snapshot;
 
-const NOW: Timestamp = Timestamp::from_seconds(1_893_456_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_893_456_000);
 
 fn files(texts: &[(&str, &str)]) -> Files {
     let entries = texts.iter().map(|(path, text)| File {
@@ -18,7 +18,7 @@ fn files(texts: &[(&str, &str)]) -> Files {
 }
 
 #[track_caller]
-fn snapshot(text: &str) -> Snapshot {
+pub(crate) fn snapshot(text: &str) -> Snapshot {
     let loaded = compile(&files(&[("bundle.yaml", text)]), "test", NOW);
     let loaded = loaded.unwrap_or_else(|findings| {
         let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
@@ -28,7 +28,7 @@ fn snapshot(text: &str) -> Snapshot {
 }
 
 /// The rules of all findings.
-fn rules(text: &str) -> Vec<String> {
+pub(crate) fn rules(text: &str) -> Vec<String> {
     let findings = match compile(&files(&[("bundle.yaml", text)]), "test", NOW) {
         Ok(loaded) => loaded.warnings,
         Err(findings) => findings,
@@ -39,7 +39,7 @@ fn rules(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn question(who: &str, action: &str, resource: &str) -> Question {
+pub(crate) fn question(who: &str, action: &str, resource: &str) -> Question {
     let asker = match who {
         "anonymous" => Asker::Anonymous,
         name if name.starts_with("2100") => Asker::Named(format!("arn:aws:iam::{name}")),
@@ -49,7 +49,7 @@ fn question(who: &str, action: &str, resource: &str) -> Question {
 }
 
 /// Decision or reason, with the layer.
-fn answer(snapshot: &Snapshot, question: &Question) -> String {
+pub(crate) fn answer(snapshot: &Snapshot, question: &Question) -> String {
     let outcome = Pdp::answer(snapshot, question, NOW);
     match outcome.verdict {
         Verdict::Allow(permit) => format!("allowed {}", permit.layer()),
@@ -58,7 +58,7 @@ fn answer(snapshot: &Snapshot, question: &Question) -> String {
 }
 
 #[track_caller]
-fn check(snapshot: &Snapshot, cases: &[(&str, &str, &str, &str)]) {
+pub(crate) fn check(snapshot: &Snapshot, cases: &[(&str, &str, &str, &str)]) {
     for (who, action, resource, expected) in cases {
         let got = answer(snapshot, &question(who, action, resource));
         assert_eq!(got, *expected, "{who} {action} on {resource}");
@@ -124,6 +124,7 @@ spec:
     reason = "one organization, tried from every account"
 )]
 fn an_organization_limits_its_members_and_not_its_management() {
+    // TRAP-60, RCP-3
     let organization = r#"
 apiVersion: sidegate.dev/v1alpha1
 kind: IamOrganization
@@ -312,6 +313,7 @@ fn a_limit_that_leads_nowhere_denies() {
 
 #[test]
 fn a_shelf_speaks_for_its_books() {
+    // GEN-8
     let records = r#"
 apiVersion: sidegate.dev/v1alpha1
 kind: IamResource
@@ -515,6 +517,7 @@ spec:
 
 #[test]
 fn an_access_control_list_grants_to_other_accounts_alone() {
+    // TRAP-66; rows 26 and 27 of EV-39.
     let records = r#"
 apiVersion: sidegate.dev/v1alpha1
 kind: IamUser
@@ -596,6 +599,7 @@ spec:
 
 #[test]
 fn an_endpoint_is_a_gate_for_whoever_comes_through_it() {
+    // EV-14, EV-36
     let records = r#"
 apiVersion: sidegate.dev/v1alpha1
 kind: IamResource
@@ -662,6 +666,7 @@ spec:
 
 #[test]
 fn a_request_is_allowed_if_all_of_it_is() {
+    // EV-13, TRAP-67
     let text = r#"
 apiVersion: sidegate.dev/v1alpha1
 kind: IamUser

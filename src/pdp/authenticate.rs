@@ -103,6 +103,7 @@ pub(super) fn token_session(
         .collect();
     caller.source_identity = identity.source_identity;
     caller.session_tags = identity.session_tags;
+    caller.transitive_tags = identity.transitive_tag_keys;
     Ok(caller)
 }
 

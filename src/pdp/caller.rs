@@ -17,6 +17,8 @@ pub struct Caller {
     pub issued_at: Option<Timestamp>,
     /// Tags of the session, which win over those of the role (ROLE-21).
     pub session_tags: Vec<(String, String)>,
+    /// The names of those that every later session of the chain has as well (ROLE-22).
+    pub transitive_tags: Vec<String>,
     /// The source identity of the session.
     pub source_identity: Option<String>,
     /// The ARN of the identity provider behind the session.
@@ -65,10 +67,24 @@ impl Caller {
             authentication,
             issued_at: None,
             session_tags: Vec::new(),
+            transitive_tags: Vec::new(),
             source_identity: None,
             provider: None,
             claims: Vec::new(),
         }
+    }
+
+    /// The value of a tag that the next session of the chain will have too. A role that is assumed
+    /// is judged as if it had it already, if it has a tag of this name (ROLE-23).
+    pub(super) fn transitive_tag(&self, name: &str) -> Option<&str> {
+        let folded = name.to_lowercase();
+        let is_it = |key: &str| key.to_lowercase() == folded;
+        if !self.transitive_tags.iter().any(|key| is_it(key)) {
+            return None;
+        }
+        let mut tags = self.session_tags.iter();
+        tags.find(|(key, _)| is_it(key))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The caller that presented nothing.

@@ -3,7 +3,7 @@
 use crate::authn::WebIdentity;
 use crate::engine::{Membership, Subject};
 use crate::mapping::Mapped;
-use crate::model::{Context, HttpCall, Principal, Timestamp};
+use crate::model::{Context, Delegation, HttpCall, Principal, Timestamp};
 use crate::pdp::caller::Caller;
 use crate::pdp::question::Question;
 use crate::pdp::target::{Tags, Target, endpoint};
@@ -203,9 +203,12 @@ pub(super) fn set_records(
             }
         }
         Tags::Known(tags) => {
+            let is_assumed = target.resource.delegation == Delegation::Trust;
             for (key, value) in tags {
-                context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
-                context.set(&format!("iam:ResourceTag/{key}"), value.as_str());
+                let inherited = is_assumed.then(|| caller.transitive_tag(key)).flatten();
+                let value = inherited.unwrap_or(value);
+                context.set(&format!("aws:ResourceTag/{key}"), value);
+                context.set(&format!("iam:ResourceTag/{key}"), value);
             }
         }
     }

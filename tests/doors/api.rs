@@ -5,6 +5,7 @@ use sidegate::proto::sidegate::v1::authorization_client::AuthorizationClient;
 use sidegate::proto::sidegate::v1::is_authorized_request::Caller;
 use sidegate::proto::sidegate::v1::{
     BatchIsAuthorizedRequest, Decision, IsAuthorizedRequest, IsAuthorizedResponse, StringList,
+    Truth,
 };
 use std::net::SocketAddr;
 use tonic::transport::{Channel, Endpoint};
@@ -203,6 +204,7 @@ async fn questions_are_answered_with_reasons() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_tells_what_it_knows_and_nothing_that_is_derived() {
+    // CTX-5
     let sidegate = Sidegate::start();
     let mut client = AuthorizationClient::new(channel(sidegate.decisions).await);
     let session = Some(Caller::Principal(
@@ -242,6 +244,67 @@ async fn a_peer_tells_what_it_knows_and_nothing_that_is_derived() {
         let answer = client.is_authorized(question).await.unwrap().into_inner();
         assert_eq!(answer.reason, reason, "{keys:?}: {}", answer.message);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_explained_statement_by_statement() {
+    // RSN-1, RSN-2, RSN-3, RSN-7
+    let sidegate = Sidegate::start();
+    let mut client = AuthorizationClient::new(channel(sidegate.decisions).await);
+    let asked = question(Some(named("ana")), "orders:GetOrder", SEALED);
+    let alone = client.is_authorized(asked.clone()).await.unwrap();
+    let alone = alone.into_inner();
+    let explained = client.explain(asked).await.unwrap().into_inner();
+    let answer = explained.answer.unwrap();
+    assert_eq!(answer.decision(), Decision::Deny);
+    assert_eq!(
+        (&answer.reason, &answer.layer, &answer.statements),
+        (&alone.reason, &alone.layer, &alone.statements)
+    );
+    assert_eq!(
+        answer.message,
+        format!(
+            "arn:aws:iam::210000000001:user/ana is not authorized to perform: orders:GetOrder on \
+             resource: {SEALED} with an explicit deny in an identity-based policy"
+        )
+    );
+    let [pair] = explained.explanations.as_slice() else {
+        panic!("one pair is asked about: {:?}", explained.explanations);
+    };
+    assert_eq!(pair.layers, ["identity"]);
+    let denying: Vec<String> = pair
+        .statements
+        .iter()
+        .filter(|said| said.effect == "Deny" && said.result() == Truth::True)
+        .map(|said| format!("{}.Statement[{}]", said.document, said.index))
+        .collect();
+    assert_eq!(denying, answer.statements);
+    // What does not match is told too, with what it is about.
+    let others = pair
+        .statements
+        .iter()
+        .filter(|said| said.result() == Truth::False);
+    for said in others {
+        let mut tests = said.elements.iter().chain(&said.conditions);
+        assert!(tests.any(|test| test.result() == Truth::False), "{said:?}");
+    }
+    assert!(
+        explained
+            .text
+            .contains("! [1] NotTheSealedOnes Deny: denies"),
+        "{}",
+        explained.text
+    );
+    // A caller that nobody knows has no statements, and is denied all the same.
+    let stranger = question(Some(named("nobody")), "orders:GetOrder", ORDER);
+    let explained = client.explain(stranger).await.unwrap().into_inner();
+    assert_eq!(explained.answer.unwrap().decision(), Decision::Deny);
+    assert!(
+        explained
+            .explanations
+            .iter()
+            .all(|pair| pair.statements.is_empty())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,7 @@ fn user(name: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_version_of_a_volume_is_put_in_force_and_faults_are_not() {
+    // GEN-4
     for mode in [Mode::Watch, Mode::Poll] {
         let (ana, ben, cia) = (user("ana"), user("ben"), user("cia"));
         let volume = Volume::new(&[("ana.yaml", &ana)]);
