@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/example/bundle");
+pub(crate) const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/example/bundle");
 
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     run_with(arguments, &[], "")
 }
 
@@ -32,7 +32,7 @@ fn run_with(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Outp
 }
 
 #[track_caller]
-fn told(output: &Output, exit: i32) -> (String, String) {
+pub(crate) fn told(output: &Output, exit: i32) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(
@@ -43,7 +43,7 @@ fn told(output: &Output, exit: i32) -> (String, String) {
     (out, err)
 }
 
-fn bundle(files: &[(&str, &str)]) -> TempDir {
+pub(crate) fn bundle(files: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = directory.path().join(path);
@@ -53,7 +53,7 @@ fn bundle(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-fn text_of(path: &Path) -> &str {
+pub(crate) fn text_of(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -291,7 +291,7 @@ fn the_settings_in_force_are_printed() {
 
 #[test]
 fn help_is_stable() {
-    for command in ["", "serve", "validate", "simulate", "healthcheck"] {
+    for command in ["", "serve", "validate", "simulate", "test", "healthcheck"] {
         let mut arguments: Vec<&str> = [command].into_iter().filter(|c| !c.is_empty()).collect();
         arguments.push("--help");
         let (out, _) = told(&run(&arguments), 0);

@@ -11,6 +11,7 @@ mod lint;
 mod managed;
 mod operators;
 mod oracle;
+mod policy_tests;
 mod properties;
 mod proto;
 mod readme;

@@ -40,7 +40,7 @@ pub(super) struct Test {
 enum Format {
     /// For people
     Human,
-    /// `JUnit` XML, which build servers read
+    /// XML that build servers read
     Junit,
 }
 

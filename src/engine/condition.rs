@@ -227,13 +227,21 @@ impl Operator {
                 None => unreadable(wanted.is_empty()),
                 Some(got) => wanted.contains(&got).into(),
             },
-            Self::Bytes(wanted) => match STANDARD.decode(value) {
-                Err(_) => unreadable(wanted.is_empty()),
-                Ok(got) => wanted.iter().any(|bytes| **bytes == *got).into(),
-            },
+            Self::Bytes(wanted) => any_bytes(wanted, value),
             // Judged before, for it looks at presence and not at values.
             Self::Null { .. } => Truth::Undetermined,
         }
+    }
+}
+
+/// OP-13: whether the text decodes to any of these.
+fn any_bytes(wanted: &[Box<[u8]>], value: &str) -> Truth {
+    // No value is longer than this (LIM-5), and what it decodes to is shorter.
+    let mut decoded = [0; Context::MAX_CHARS];
+    let length = STANDARD.decode_slice(value, &mut decoded).ok();
+    match length.and_then(|length| decoded.get(..length)) {
+        None => unreadable(wanted.is_empty()),
+        Some(got) => wanted.iter().any(|bytes| **bytes == *got).into(),
     }
 }
 

@@ -150,9 +150,9 @@ struct Judgement<'a, 'r> {
     request: &'r Request<'r>,
     caller: Caller<'r>,
     same_account: bool,
-    denies: SmallVec<[Reason; 2]>,
-    gates: SmallVec<[Reason; 2]>,
-    grants: SmallVec<[StatementRef; 2]>,
+    denies: SmallVec<[Reason; 4]>,
+    gates: SmallVec<[Reason; 4]>,
+    grants: SmallVec<[StatementRef; 8]>,
     resource: Option<MatchKind>,
     identity: bool,
     boundary: bool,
@@ -498,7 +498,7 @@ impl<'a, 'r> Judgement<'a, 'r> {
     }
 
     /// RSN-5: every layer that fails on the caller's path.
-    fn failing(&self, reasons: &mut SmallVec<[Reason; 2]>) {
+    fn failing(&self, reasons: &mut SmallVec<[Reason; 4]>) {
         let mut fails = |layer: Layer, failed: bool| {
             if failed {
                 reasons.push(Reason::Implicit { layer, level: None });

@@ -11,7 +11,7 @@ pub enum Decision {
     /// The action may be done.
     Allow(Grant),
     /// The action may not be done; the first reason is the primary one (RSN-4, RSN-5).
-    Deny(SmallVec<[Reason; 2]>),
+    Deny(SmallVec<[Reason; 4]>),
 }
 
 /// What an allow rests on (RSN-2).
@@ -32,7 +32,7 @@ pub struct Grant {
     /// The action needs no permission (EV-6).
     pub none_needed: bool,
     /// The statements that grant, in the order of the layers.
-    pub statements: SmallVec<[StatementRef; 2]>,
+    pub statements: SmallVec<[StatementRef; 8]>,
 }
 
 /// A kind of policy that stands between a caller and a resource (EV-5).
