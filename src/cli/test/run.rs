@@ -41,7 +41,7 @@ impl fmt::Display for CaseReport {
             return writeln!(formatter, "  ok    {name} ({decisions})");
         }
         let failed = self.failures.len();
-        writeln!(formatter, "  FAIL  {name} ({failed} of {decisions})")?;
+        writeln!(formatter, "  FAIL  {name} ({failed} of {decisions} differ)")?;
         for Failure {
             question,
             expected,
