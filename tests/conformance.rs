@@ -35,9 +35,23 @@ pub(crate) struct Document {
     name: String,
     pub(crate) rules: Vec<String>,
     kind: String,
-    text: String,
+    pub(crate) text: String,
     error: Option<String>,
     warning: Option<String>,
+}
+
+impl Document {
+    pub(crate) fn kind(&self) -> PolicyKind {
+        match self.kind.as_str() {
+            "identity" => PolicyKind::Identity,
+            "scp" => PolicyKind::ServiceControl,
+            "rcp" => PolicyKind::ResourceControl,
+            "resource" => PolicyKind::Resource,
+            "trust" => PolicyKind::Trust,
+            "endpoint" => PolicyKind::Endpoint,
+            other => panic!("{}: {other}", self.name),
+        }
+    }
 }
 
 fn read<T: for<'de> Deserialize<'de>>(file: &str) -> Vec<T> {
@@ -99,24 +113,16 @@ fn every_decision_is_as_the_rules_say() {
 #[test]
 fn every_document_is_taken_or_refused_as_the_rules_say() {
     let mut wrong = Vec::new();
-    for Document {
-        name,
-        rules,
-        kind,
-        text,
-        error,
-        warning,
-    } in documents()
-    {
-        let kind = match kind.as_str() {
-            "identity" => PolicyKind::Identity,
-            "scp" => PolicyKind::ServiceControl,
-            "rcp" => PolicyKind::ResourceControl,
-            "resource" => PolicyKind::Resource,
-            "trust" => PolicyKind::Trust,
-            "endpoint" => PolicyKind::Endpoint,
-            other => panic!("{name}: {other}"),
-        };
+    for document in documents() {
+        let kind = document.kind();
+        let Document {
+            name,
+            rules,
+            text,
+            error,
+            warning,
+            ..
+        } = document;
         let mut findings = Findings::new("document");
         let policy = match json::parse(&text) {
             Ok(node) => Policy::parse(&node, kind, &Keys::global(), &mut findings),

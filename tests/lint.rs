@@ -19,6 +19,16 @@ spec:
     book: {arn: "arn:aws:files:::${Shelf}/${Book}", policy: shelf}
   routes:
     - {match: "GET /all", action: "files:ListAll"}
+---
+apiVersion: sidegate.dev/v1alpha1
+kind: IamService
+metadata: {name: jobs}
+spec:
+  prefix: jobs
+  account: "210000000001"
+  actions: [Start]
+  resources:
+    run: {arn: "arn:aws:jobs:eu-1:210000000001:run/${Run}"}
 "#;
 
 /// The warnings about a bundle, as `RULE`, and the whole text of each.
@@ -116,6 +126,35 @@ fn identity_policies() {
             (
                 r#"{Effect: Allow, Action: "unheard:Of", Resource: "*"}"#,
                 "",
+            ),
+            // LNT-5
+            (
+                r#"{Effect: Allow, Action: "jobs:Start", Resource: "arn:aws:jobs:*:*:rum/*"}"#,
+                "LNT-5",
+            ),
+            (
+                r#"{Effect: Deny, Action: "jobs:Start", NotResource: "arn:aws:jobs:*:*:rum/1"}"#,
+                "LNT-5",
+            ),
+            (
+                r#"{Effect: Allow, Action: "jobs:Start", Resource: "arn:aws:jobs:*:*:run/*"}"#,
+                "",
+            ),
+            (
+                r#"{Effect: Allow, Action: "jobs:Start", Resource: "arn:aws:jobs:*:*:*/7"}"#,
+                "RES-5",
+            ),
+            (
+                r#"{Effect: Allow, Action: "jobs:Start", Resource: "arn:aws:jobs:*:*:run/1/step"}"#,
+                "",
+            ),
+            (
+                r#"{Effect: Allow, Action: "jobs:Start", Resource: "arn:aws:jobs:*:*:ru${aws:username, 'x'}/?"}"#,
+                "",
+            ),
+            (
+                r#"{Effect: Allow, Action: "jobs:Start", Resource: "arn:aws:jobs:*:*:run"}"#,
+                "LNT-5",
             ),
             // LNT-2: whoever may pass or assume any role.
             (

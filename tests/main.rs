@@ -12,6 +12,7 @@ mod managed;
 mod operators;
 mod oracle;
 mod policy_tests;
+mod printer;
 mod properties;
 mod proto;
 mod readme;

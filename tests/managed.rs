@@ -56,6 +56,9 @@ fn every_managed_policy_loads() {
             *warnings.entry(finding.rule).or_default() += 1;
         }
         assert!(policy.is_some() || !wrong.is_empty(), "{name}");
+        let document: Value = serde_json::from_str(line).unwrap();
+        let text = document["document"].to_string();
+        assert!(crate::printer::check(&text, PolicyKind::Identity), "{name}");
     }
     assert!(lines.len() >= 1_523, "{}", lines.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

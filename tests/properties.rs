@@ -657,6 +657,11 @@ proptest! {
     }
 
     #[test]
+    fn printing_and_parsing_is_the_identity(case in cases()) {
+        crate::printer::check_case(&case);
+    }
+
+    #[test]
     fn explaining_changes_nothing_and_names_what_decided(case in cases()) {
         let (plain, _) = judge_line(&case.to_string(), false);
         let (explained, _) = judge_line(&case.to_string(), true);

@@ -42,6 +42,12 @@ impl Timestamp {
         self.seconds
     }
 
+    /// What is beyond the whole second.
+    #[must_use]
+    pub const fn nanoseconds(self) -> u32 {
+        self.nanoseconds
+    }
+
     /// Reads the forms that a policy or a request may use: a date, a date and time with zone, or
     /// digits that are seconds since 1970 (OP-8, OP-9).
     ///

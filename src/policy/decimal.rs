@@ -1,6 +1,7 @@
 //! Exact decimal numbers (OP-6).
 
 use std::cmp::Ordering;
+use std::fmt::{self, Write as _};
 
 /// A decimal number as policies compare them: exactly, never as binary floating point.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +99,25 @@ fn parse_power(text: &str) -> Option<i32> {
         return None;
     }
     digits.parse::<i32>().ok().map(|power| sign * power)
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.digits.get(..usize::from(self.length)).unwrap_or(&[]);
+        if digits.is_empty() {
+            return formatter.write_str("0");
+        }
+        if self.negative {
+            formatter.write_str("-")?;
+        }
+        for digit in digits {
+            formatter.write_char(char::from(*digit))?;
+        }
+        match self.exponent - i32::from(self.length) {
+            0 => Ok(()),
+            power => write!(formatter, "e{power}"),
+        }
+    }
 }
 
 impl Ord for Decimal {

@@ -11,6 +11,7 @@
 //! | `LNT-2` | any role may be passed or assumed |
 //! | `LNT-3` | conditions that contradict each other |
 //! | `LNT-4` | a statement that another one makes superfluous |
+//! | `LNT-5` | a resource that no type of its service has |
 //! | `PRI-10` | a principal of another partition |
 //! | `VAR-10` | a variable that most callers do not have, where it cannot be told |
 

@@ -1,5 +1,6 @@
 //! Doubts that only whoever knows the services can have.
 
+use crate::policy::template::Token;
 use crate::policy::{ActionPattern, Diagnostic, Policy, ResourcePattern, Service, Statement};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub(super) struct Actions<'s> {
     services: BTreeMap<&'s str, Known<'s>>,
+    /// By the service component of ARNs: the shapes that the last component has.
+    shapes: BTreeMap<&'s str, Vec<Vec<Piece>>>,
+}
+
+/// A piece of a pattern or of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    Character(char),
+    One,
+    Many,
 }
 
 #[derive(Debug, Default)]
@@ -20,6 +31,7 @@ struct Known<'s> {
 impl<'s> Actions<'s> {
     pub(super) fn of(services: &'s [Service]) -> Self {
         let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
+        let mut shapes: BTreeMap<&str, Vec<Vec<Piece>>> = BTreeMap::new();
         for service in services {
             let entry = known.entry(&service.prefix).or_default();
             for action in service.actions.iter().chain(&service.no_permission) {
@@ -40,13 +52,29 @@ impl<'s> Actions<'s> {
                 .arns
                 .extend(types.filter_map(|kind| component(&kind.arn)));
         }
-        Self { services: known }
+        let types = services
+            .iter()
+            .flat_map(|service| service.resources.values())
+            .map(|kind| kind.arn.as_str());
+        let routes = services.iter().flat_map(|service| &service.routes);
+        let of_routes = routes.filter_map(|route| route.resource.as_deref());
+        for arn in types.chain(of_routes) {
+            let mut components = arn.splitn(6, ':');
+            if let (Some(service), Some(resource)) = (components.nth(2), components.nth(2)) {
+                shapes.entry(service).or_default().push(shape(resource));
+            }
+        }
+        Self {
+            services: known,
+            shapes,
+        }
     }
 
     pub(super) fn check(&self, policy: &Policy, diagnostics: &mut Vec<Diagnostic>) {
         for statement in &policy.statements {
             self.check_names(statement, diagnostics);
             self.check_pairs(statement, diagnostics);
+            self.check_shapes(statement, diagnostics);
         }
     }
 
@@ -124,6 +152,102 @@ impl<'s> Actions<'s> {
                 .hint("the statement never matches as it is"),
         );
     }
+}
+
+impl Actions<'_> {
+    /// LNT-5: a resource that no type of its service can have.
+    fn check_shapes(&self, statement: &Statement, diagnostics: &mut Vec<Diagnostic>) {
+        let entries = statement
+            .resource
+            .iter()
+            .flat_map(|element| &element.entries);
+        for entry in entries {
+            let ResourcePattern::Arn {
+                service, resource, ..
+            } = entry
+            else {
+                continue;
+            };
+            let Some(service) = service.as_literal() else {
+                continue;
+            };
+            let pattern = pieces(&resource.tokens);
+            let Some(shapes) = self.shapes.get(service) else {
+                continue;
+            };
+            if !shapes.iter().any(|shape| meet(shape, &pattern)) {
+                let message =
+                    format!("no resource of `{service}` has a name like one of this statement's");
+                diagnostics.push(
+                    Diagnostic::warning("LNT-5", statement.place.clone(), message)
+                        .hint("compare it with `resources` and `routes` of the service"),
+                );
+                return;
+            }
+        }
+    }
+}
+
+fn pieces(tokens: &[Token]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for token in tokens {
+        match token {
+            Token::Literal(text) => pieces.extend(text.chars().map(Piece::Character)),
+            Token::One => pieces.push(Piece::One),
+            Token::Many | Token::Variable { .. } => pieces.push(Piece::Many),
+        }
+    }
+    pieces
+}
+
+/// What the last component of an ARN template looks like: a variable is any text.
+fn shape(resource: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = resource;
+    while let Some((before, behind)) = rest.split_once("${") {
+        pieces.extend(before.chars().map(Piece::Character));
+        pieces.push(Piece::Many);
+        rest = behind.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    pieces.extend(rest.chars().map(|character| match character {
+        '*' => Piece::Many,
+        '?' => Piece::One,
+        other => Piece::Character(other),
+    }));
+    pieces
+}
+
+/// Whether some text fits both.
+fn meet(one: &[Piece], other: &[Piece]) -> bool {
+    // From the end: whether what is left of `one` meets what is left of `other`, for each rest of
+    // `other`.
+    let only_many = |rest: &[Piece]| rest.iter().all(|piece| *piece == Piece::Many);
+    let mut row: Vec<bool> = (0..=other.len())
+        .map(|at| other.get(at..).is_some_and(only_many))
+        .collect();
+    for left in one.iter().rev() {
+        let below = row;
+        row = vec![false; other.len() + 1];
+        let mut beside = *left == Piece::Many && below.last() == Some(&true);
+        if let Some(last) = row.last_mut() {
+            *last = beside;
+        }
+        for (at, right) in other.iter().enumerate().rev() {
+            let down = below.get(at) == Some(&true);
+            let across = below.get(at + 1) == Some(&true);
+            let met = match (left, right) {
+                // A run is empty, or takes a piece of the other.
+                (Piece::Many, _) | (_, Piece::Many) => down || beside,
+                (Piece::Character(left), Piece::Character(right)) => left == right && across,
+                (Piece::One, _) | (_, Piece::One) => across,
+            };
+            if let Some(slot) = row.get_mut(at) {
+                *slot = met;
+            }
+            beside = met;
+        }
+    }
+    row.first() == Some(&true)
 }
 
 /// The service component of an ARN template.
