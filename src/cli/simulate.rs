@@ -14,11 +14,14 @@ use crate::simulate::judge_line;
 use crate::snapshot::Snapshot;
 use answer::QuestionAnswer;
 use clap::Args;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, IsTerminal as _, Read, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 /// The longest line of a file of cases, in bytes.
 const MAX_LINE: u64 = 16 << 20;
+/// How much of a file of cases is read ahead, in bytes: enough to keep every processor busy.
+const READ_AHEAD: usize = 1 << 20;
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["cases", "bundle"])))]
@@ -140,7 +143,7 @@ fn load(directory: &Path, now: Timestamp) -> Result<Snapshot, Exit> {
 }
 
 fn judge_cases(path: &Path, explain: bool) -> Result<Exit, Exit> {
-    let reader: Box<dyn BufRead> = if path.as_os_str() == "-" {
+    let source: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
         #[expect(clippy::disallowed_methods, reason = "the file of cases is read here")]
@@ -148,43 +151,103 @@ fn judge_cases(path: &Path, explain: bool) -> Result<Exit, Exit> {
             say(format!("error: cannot read `{}`: {error}", path.display()));
             Exit::Failed
         })?;
-        Box::new(BufReader::with_capacity(1 << 16, file))
+        Box::new(file)
     };
+    let mut cases = Cases::read(source);
     let mut writer = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    match stream(reader, &mut writer, explain) {
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    match judge_all(&mut cases, &mut writer, explain, workers) {
         Ok(true) => Ok(Exit::Done),
         Ok(false) => Ok(Exit::Failed),
         Err(error) => Err(failed(&error)),
     }
 }
 
-/// Judges line after line; false when one of them could not be judged.
-fn stream(mut reader: impl BufRead, writer: &mut impl Write, explain: bool) -> io::Result<bool> {
+/// Judges all cases, a batch at a time; false when one of them could not be judged. The answers come
+/// in the order of the cases, as soon as there is nothing more to read at once.
+fn judge_all(
+    cases: &mut Cases<impl Read>,
+    writer: &mut impl Write,
+    explain: bool,
+    workers: usize,
+) -> io::Result<bool> {
     let mut all = true;
-    let mut line = Vec::new();
     loop {
-        line.clear();
-        let read = io::Read::take(&mut reader, MAX_LINE).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            writer.flush()?;
+        let batch = cases.batch()?;
+        if batch.is_empty() {
             return Ok(all);
         }
-        if line.len() as u64 == MAX_LINE && line.last() != Some(&b'\n') {
-            let message = format!("a line has more than {MAX_LINE} bytes");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        let share = batch.len().div_ceil(workers);
+        let judge = |cases: &[Vec<u8>]| cases.iter().map(|case| judge(case, explain)).collect();
+        let answers: Vec<Vec<(String, bool)>> = std::thread::scope(|scope| {
+            let mut shares = batch.chunks(share);
+            let first = shares.next();
+            let others: Vec<_> = shares
+                .map(|share| scope.spawn(move || judge(share)))
+                .collect();
+            // One share is judged here; a few cases need no thread at all.
+            let first = first.map(judge).into_iter();
+            let others = others.into_iter().map(|other| match other.join() {
+                Ok(answers) => answers,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            first.chain(others).collect()
+        });
+        for (answer, judged) in answers.iter().flatten() {
+            all &= judged;
+            writeln!(writer, "{answer}")?;
         }
-        let Ok(text) = std::str::from_utf8(&line) else {
-            all = false;
-            writeln!(writer, "{{\"id\":null,\"error\":\"not UTF-8 text\"}}")?;
-            continue;
-        };
-        let text = text.trim_matches(['\n', '\r', ' ', '\t']);
-        if text.is_empty() {
-            continue;
+        writer.flush()?;
+    }
+}
+
+/// The answer to one line, and whether it could be judged.
+fn judge(line: &[u8], explain: bool) -> (String, bool) {
+    match std::str::from_utf8(line) {
+        Ok(text) => judge_line(text, explain),
+        Err(_) => (
+            "{\"id\":null,\"error\":\"not UTF-8 text\"}".to_owned(),
+            false,
+        ),
+    }
+}
+
+/// The lines of a file of cases.
+struct Cases<R> {
+    reader: BufReader<R>,
+}
+
+impl<R: Read> Cases<R> {
+    fn read(source: R) -> Self {
+        Self {
+            reader: BufReader::with_capacity(READ_AHEAD, source),
         }
-        let (answer, judged) = judge_line(text, explain);
-        all &= judged;
-        writeln!(writer, "{answer}")?;
+    }
+
+    /// The next cases, as many as can be read without waiting; none at the end. Blank lines are no
+    /// cases.
+    fn batch(&mut self) -> io::Result<Vec<Vec<u8>>> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while batch.is_empty() || (bytes < READ_AHEAD && self.reader.buffer().contains(&b'\n')) {
+            let mut line = Vec::new();
+            let read = (&mut self.reader)
+                .take(MAX_LINE)
+                .read_until(b'\n', &mut line)?;
+            if read == 0 {
+                break;
+            }
+            if read as u64 == MAX_LINE && line.last() != Some(&b'\n') {
+                let message = format!("a line has more than {MAX_LINE} bytes");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            let line = line.trim_ascii();
+            if !line.is_empty() {
+                bytes += line.len();
+                batch.push(line.to_vec());
+            }
+        }
+        Ok(batch)
     }
 }
 
@@ -198,9 +261,16 @@ mod tests {
         let input = format!("{good}\n\n{{\"id\":\"x\"}}\nnonsense\n{good}");
         let mut bytes = input.into_bytes();
         bytes.extend(b"\n\xff\n");
-        let mut out = Vec::new();
-        let all = stream(io::Cursor::new(bytes), &mut out, false).unwrap();
-        assert!(!all);
+        let mut answers = Vec::new();
+        for workers in [1, 2, 3, 64] {
+            let mut cases = Cases::read(io::Cursor::new(&bytes));
+            let mut out = Vec::new();
+            let all = judge_all(&mut cases, &mut out, false, workers).unwrap();
+            assert!(!all);
+            answers.push(out);
+        }
+        let out = answers.pop().unwrap();
+        assert!(answers.iter().all(|other| *other == out));
         let lines: Vec<serde_json::Value> = String::from_utf8(out)
             .unwrap()
             .lines()
@@ -213,5 +283,53 @@ mod tests {
             assert!(lines[faulty]["error"].is_string(), "{faulty}");
         }
         assert_eq!(lines[0], lines[3]);
+    }
+
+    /// Gives one line at a read, and tells how many were read.
+    struct OneByOne<'a> {
+        lines: std::str::SplitInclusive<'a, char>,
+        given: &'a std::cell::Cell<usize>,
+    }
+
+    impl Read for OneByOne<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let line = self.lines.next().unwrap_or_default().as_bytes();
+            self.given
+                .set(self.given.get() + usize::from(!line.is_empty()));
+            (&mut *buffer).write(line)
+        }
+    }
+
+    /// Notes how many lines had been read at each flush.
+    struct Flushes<'a> {
+        given: &'a std::cell::Cell<usize>,
+        seen: Vec<usize>,
+    }
+
+    impl Write for Flushes<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.seen.push(self.given.get());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn who_asks_one_by_one_is_answered_one_by_one() {
+        let given = std::cell::Cell::new(0);
+        let lines = "{}\n{}\n{}\n";
+        let mut cases = Cases::read(OneByOne {
+            lines: lines.split_inclusive('\n'),
+            given: &given,
+        });
+        let mut writer = Flushes {
+            given: &given,
+            seen: Vec::new(),
+        };
+        judge_all(&mut cases, &mut writer, false, 2).unwrap();
+        assert_eq!(writer.seen, [1, 2, 3]);
     }
 }
