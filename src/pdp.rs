@@ -32,7 +32,7 @@ use crate::model::{Context, HttpCall, Request, Timestamp};
 use crate::snapshot::{Snapshot, Store};
 use crate::telemetry::{Metrics, Stage};
 use std::sync::Arc;
-use target::Target;
+use target::{Target, ThroughEndpoint};
 
 /// Decides by the current snapshot of a store.
 #[derive(Clone, Debug)]
@@ -144,8 +144,7 @@ fn layers_of<'a>(
     Layers {
         scp: bound.and_then(|place| place.scp.as_deref()),
         rcp: target.rcp,
-        endpoint: target::endpoint(snapshot, context)
-            .and_then(|endpoint| endpoint.policy.as_deref()),
+        endpoint: ThroughEndpoint::of(snapshot, context).policy(),
         resource: target.policy,
         identity: subject
             .map(|subject| subject.identity.as_slice())

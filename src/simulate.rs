@@ -21,12 +21,15 @@ pub fn judge_line(line: &str, explain: bool) -> (String, bool) {
         Ok(node) => node,
         Err(fault) => {
             let message = format!("column {}: {}", fault.mark.column, fault.message);
-            return (answer::refusal(None, &message), false);
+            // A reader that minds less may still find out which case it is.
+            let case: Option<serde_json::Value> = serde_json::from_str(line).ok();
+            let id = case.and_then(|mut case| Some(case.get_mut("id")?.take()));
+            return (answer::refusal(id, &message), false);
         }
     };
     match Case::read(&node) {
         Ok(case) if explain => (case.judge().explained(case.explain()).to_line(), true),
         Ok(case) => (case.judge().to_line(), true),
-        Err(InvalidCase { message }) => (answer::refusal(node.member("id"), &message), false),
+        Err(InvalidCase { message }) => (answer::refusal(answer::id(&node), &message), false),
     }
 }

@@ -132,17 +132,35 @@ fn idle_records(records: &[ResourceRecord], mapping: &Table) -> Vec<Diagnostic> 
     for record in records {
         // A pattern stands for the resources that it covers, such as this one.
         let example = record.arn.replace(['*', '?'], "x");
-        let Some(described) = Arn::parse(&example).ok().and_then(|arn| {
-            mapping
-                .describe(&arn)
-                .map(|found| (found.policy, found.acl.len()))
-        }) else {
-            continue;
-        };
-        let (policy, permissions) = described;
         let mut tell = |rule, message: &str, hint: &str| {
             let fault = Diagnostic::error(rule, record.place.clone(), message);
             faults.push(fault.hint(hint));
+        };
+        let Ok(arn) = Arn::parse(&example) else {
+            continue;
+        };
+        if arn.service() == "iam" && (record.policy.is_some() || !record.acl.is_empty()) {
+            let message =
+                "users, roles and policies have no resource policy, so this one says nothing";
+            tell(
+                "BND-7",
+                message,
+                "who may assume a role stands in its `trustPolicy`",
+            );
+            continue;
+        }
+        let (policy, permissions) = match mapping.describe(&arn) {
+            Ok(Some(found)) => (found.policy, found.acl.len()),
+            Err(fault) if !record.wild => {
+                tell(
+                    "BND-7",
+                    &fault.to_string(),
+                    "compare it with `resources` of the service",
+                );
+                continue;
+            }
+            // No type, or others that the pattern covers may be of one.
+            Ok(None) | Err(_) => continue,
         };
         if record.policy.is_some() && policy != PolicySource::Own {
             let message =

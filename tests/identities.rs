@@ -5,6 +5,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PublicKeyData};
 use serde_json::json;
 use sidegate::pdp::{Asker, Question};
+use sidegate::snapshot::Snapshot;
 
 const DOCUMENTS: &str = r#"
 apiVersion: sidegate.dev/v1alpha1
@@ -231,6 +232,7 @@ fn tags_that_differ_by_case_alone_are_refused() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "two bundles in full")]
 fn a_transitive_tag_goes_before_the_session() {
     // ROLE-21: tags of the session win over those of its role, which keeps the others.
     // ROLE-22, ROLE-23: of two tags of the session only one goes on, and only in a question about
@@ -299,13 +301,13 @@ spec:
         let pem = EncodingKey::from_ec_pem(key.serialize_pem().as_bytes()).unwrap();
         jsonwebtoken::encode(&header, &claims, &pem).unwrap()
     };
-    let assume = |tags: serde_json::Value| {
+    let assume = |snapshot: &Snapshot, tags: serde_json::Value| {
         let asked = Question::of(
             Asker::Bearer(token(tags)),
             "sts:AssumeRole",
             "arn:aws:iam::210000000001:role/Second",
         );
-        answer(&snapshot, &asked)
+        answer(snapshot, &asked)
     };
     let tags = json!({"team": ["red"], "stage": ["test"], "area": ["x"]});
     // (names that go on, answer)
@@ -317,8 +319,30 @@ spec:
     ];
     for (names, expected) in cases {
         let claim = json!({"principal_tags": tags, "transitive_tag_keys": names});
-        assert_eq!(assume(claim), expected, "{names}");
+        assert_eq!(assume(&snapshot, claim), expected, "{names}");
     }
+    // EV-5, RCP-1: what binds the role's account binds whoever a token stands for.
+    let organization = r#"
+---
+apiVersion: sidegate.dev/v1alpha1
+kind: IamPolicy
+metadata: {name: no-tokens}
+spec:
+  account: "210000000009"
+  type: ResourceControl
+  document: {Version: "2012-10-17", Statement: {Effect: Deny, Principal: "*", Action: "sts:AssumeRoleWithWebIdentity", Resource: "*"}}
+---
+apiVersion: sidegate.dev/v1alpha1
+kind: IamOrganization
+metadata: {name: acme}
+spec:
+  id: o-acme000000
+  managementAccount: "210000000009"
+  root: {id: r-acme, resourceControlPolicies: [no-tokens], accounts: [{id: "210000000001"}]}
+"#;
+    let bound = crate::records::snapshot(&format!("{text}{organization}"));
+    let refused = assume(&bound, json!({"principal_tags": {}}));
+    assert_eq!(refused, "explicit_deny rcp");
 }
 
 /// Base64 for URLs, without padding.

@@ -270,6 +270,24 @@ fn resource_policies() {
 }
 
 #[test]
+fn a_record_that_says_little_may_hide_one_that_says_more() {
+    // LNT-6
+    let wide = record(r#"{Effect: Deny, Principal: "*", Action: "files:*"}"#)
+        .replace("arn:aws:files:::a", "arn:aws:files:::a*");
+    let narrow = |arn: &str| {
+        let text = format!(
+            "{wide}---\napiVersion: sidegate.dev/v1alpha1\nkind: IamResource\nmetadata: {{name: n}}\nspec: {{arn: \"{arn}\", account: \"210000000001\", tags: {{team: x}}}}\n"
+        );
+        let found = warnings(&text);
+        found.into_iter().map(|(rule, _)| rule).collect::<Vec<_>>()
+    };
+    assert_eq!(narrow("arn:aws:files:::ab"), ["RES-5", "LNT-6"]);
+    assert_eq!(narrow("arn:aws:files:::ab*"), ["RES-5", "LNT-6", "RES-5"]);
+    assert_eq!(narrow("arn:aws:files:::b"), ["RES-5"]);
+    assert_eq!(narrow("arn:aws:jobs:eu-1:210000000001:run/ab"), ["RES-5"]);
+}
+
+#[test]
 fn what_is_near_is_offered() {
     let found = warnings(&identity(
         r#"{Effect: Allow, Action: "files:GetBok", Resource: "*"}"#,

@@ -207,7 +207,7 @@ fn context(request: &Value, who: &Who, owner: Option<&str>) -> Context {
             fill("aws:PrincipalType", "Anonymous");
             fill("aws:userid", "anonymous");
         }
-        Who::Provider(_) => {}
+        Who::Provider(arn) => fill("aws:FederatedProvider", arn),
     }
     if let Some(account) = who.account() {
         fill("aws:PrincipalAccount", account);
@@ -223,6 +223,11 @@ fn context(request: &Value, who: &Who, owner: Option<&str>) -> Context {
         let seconds = instant(time).unwrap();
         fill("aws:CurrentTime", time);
         fill("aws:EpochTime", &seconds.to_string());
+    } else {
+        // There is a time, and nobody tells which.
+        for key in ["aws:currenttime", "aws:epochtime"] {
+            context.entry(key.to_owned()).or_insert(None);
+        }
     }
     context
 }
@@ -342,17 +347,23 @@ impl World<'_> {
         };
         let rcp = levels("resourceControlPolicies");
         let endpoint = list(case, "endpointPolicies")
-            .filter(|list| !list.is_empty() && !matches!(self.who, Who::Service(_)));
+            .filter(|list| !list.is_empty() && !matches!(self.who, Who::Service(_)))
+            // CTX-8
+            .filter(|_| !self.is_forwarded());
         let resource: Vec<&Value> = Some(&case["resourcePolicy"])
             .filter(|policy| !policy.is_null())
+            // ROLE-31
+            .filter(|_| self.action != "iam:passrole")
             .into_iter()
             .collect();
         let identity = list(case, "identityPolicies").unwrap_or_default();
         let identity = if identity_side { identity } else { vec![] };
         let boundary = boundary.filter(|_| identity_side);
         let is_user = matches!(self.who, Who::User { .. });
-        let session = list(case, "sessionPolicies")
-            .filter(|list| identity_side && !(is_user && list.is_empty()));
+        let is_root = matches!(self.who, Who::Root { .. });
+        let session = list(case, "sessionPolicies").filter(|list| {
+            (identity_side || is_root) && !((is_user || is_root) && list.is_empty())
+        });
 
         // Step 4: denies, in the order of RSN-4.
         let mut denying: Vec<&'static str> = Vec::new();
@@ -411,10 +422,14 @@ impl World<'_> {
                 fails(resource_name, !rd);
                 (rd, "resource")
             }
-            Who::Root { .. } if same && !is_trust && !is_key => (true, "identity"),
+            Who::Root { .. } if same && !is_trust && !is_key => {
+                fails("session", !s);
+                (s, "identity")
+            }
             Who::Root { .. } => {
                 fails(resource_name, !rd);
-                (rd, if same { "resource" } else { "identity" })
+                fails("session", !s);
+                (rd && s, if same { "resource" } else { "identity" })
             }
             _ if !same => {
                 fails(resource_name, r.is_none());
@@ -529,6 +544,14 @@ impl World<'_> {
         }
     }
 
+    fn is_forwarded(&self) -> bool {
+        let told = self
+            .context
+            .get("aws:viaawsservice")
+            .and_then(Option::as_ref);
+        told.is_some_and(|values| values.iter().any(|value| value == "true"))
+    }
+
     fn resource_element(&self, statement: &Value, variables: bool) -> T {
         let (listed, negated) = match (&statement["Resource"], &statement["NotResource"]) {
             (Value::Null, Value::Null) => return Yes,
@@ -550,13 +573,10 @@ impl World<'_> {
         }
         let patterns: Vec<&str> = split_outside_variables(entry);
         let parts: Vec<&str> = self.resource.splitn(6, ':').collect();
-        for (pattern_text, part) in patterns.iter().zip(&parts).take(5) {
-            if !glob(&pattern(pattern_text), part) {
-                return No;
-            }
-        }
+        let mut head = patterns.iter().zip(&parts).take(5);
+        let head = head.all(|(text, part)| glob(&pattern(text), part));
         match self.expand(patterns[5], variables, true) {
-            Ok(tokens) => glob(&tokens, parts[5]).into(),
+            Ok(tokens) => (head && glob(&tokens, parts[5])).into(),
             Err(Hole::Undetermined) => Maybe,
             // RES-9.
             Err(Hole::Unresolved) => {

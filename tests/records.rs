@@ -573,6 +573,13 @@ spec:
                 shelf,
                 "implicit_deny resource",
             ),
+            // EV-35: everyone is not every service.
+            (
+                "jobs.example.com",
+                "files:List",
+                shelf,
+                "implicit_deny resource",
+            ),
             // ACL-3.
             (
                 "210000000002:user/dan",
@@ -652,6 +659,14 @@ spec:
         "KEY-9"
     );
     assert_eq!(ask(eve, "files:Get", None, &[]), "implicit_deny identity");
+    // CTX-6, KEY-4: through some endpoint, and nobody can tell which.
+    let mut several = question(ana, "files:Get", "arn:aws:files::210000000001:x");
+    let ids = ["vpce-2", "vpce-1"].map(str::to_owned);
+    several.context = vec![("aws:SourceVpce".into(), ids.to_vec())];
+    assert_eq!(answer(&snapshot, &several), "implicit_deny endpoint");
+    several.context.clear();
+    several.unknown = vec!["aws:SourceVpce".into()];
+    assert_eq!(answer(&snapshot, &several), "implicit_deny endpoint");
     // CTX-8: a service that repeats the call does not come through the caller's endpoint.
     let via = ["jobs.example.com"];
     assert_eq!(
@@ -819,8 +834,65 @@ fn what_would_silently_say_nothing_is_refused() {
             rules(&record(&spec))
         );
     }
+    let of_a_role = record(&format!(
+        "arn: \"arn:aws:iam::210000000002:role/r\", account: \"210000000002\", {policy}"
+    ));
+    assert!(rules(&of_a_role).contains(&"error BND-7".to_owned()));
+    let untyped = record(&format!(
+        "arn: \"arn:aws:files:::key:\", account: \"210000000002\", {policy}"
+    ));
+    assert!(rules(&untyped).contains(&"error BND-7".to_owned()));
     let attached = "apiVersion: sidegate.dev/v1alpha1\nkind: IamUser\nmetadata: {name: u}\nspec: {account: \"210000000001\", attachedPolicies: [scp]}\n---\n\
          apiVersion: sidegate.dev/v1alpha1\nkind: IamPolicy\nmetadata: {name: scp}\nspec:\n  account: \"210000000001\"\n  type: ServiceControl\n  \
          document: {Version: \"2012-10-17\", Statement: {Effect: Allow, Action: \"*\", Resource: \"*\"}}\n";
     assert_eq!(rules(attached), ["error BND-7"]);
+}
+
+#[test]
+fn a_name_that_is_like_no_other_is_nobody_s() {
+    // Whose policy speaks for a resource must not hang on what a caller writes into its name.
+    let text = r#"
+apiVersion: sidegate.dev/v1alpha1
+kind: IamService
+metadata: {name: docs}
+spec:
+  prefix: docs
+  account: "210000000002"
+  region: eu-1
+  resources:
+    folder: {arn: "arn:aws:docs:::${Folder}", policy: own}
+    doc: {arn: "arn:aws:docs:::${Folder}/${Doc}.json", policy: folder}
+    key: {arn: "arn:aws:docs:${Region}:${Account}:key/${Id}", policy: own, delegation: explicit}
+---
+apiVersion: sidegate.dev/v1alpha1
+kind: IamResource
+metadata: {name: secret}
+spec:
+  arn: "arn:aws:docs:::secret"
+  account: "210000000002"
+  policy: {Version: "2012-10-17", Statement: {Effect: Deny, Principal: "*", Action: "*"}}
+"#;
+    let snapshot = snapshot(&format!("{PEOPLE}{text}"));
+    let ben = "210000000002:user/ben";
+    let denied = "explicit_deny resource";
+    let closed = "implicit_deny resource";
+    let unknown = "bad_resource ";
+    for (resource, expected) in [
+        ("arn:aws:docs:::open/a.json", "allowed identity"),
+        ("arn:aws:docs:::secret/a.json", denied),
+        ("arn:aws:docs:::secret/a.json.b.json", denied),
+        ("arn:aws:docs:::secret/.json.json", denied),
+        ("arn:aws:docs:::secret/.json", unknown),
+        ("arn:aws:docs:eu-1:210000000002:key/1", closed),
+        ("arn:aws:docs:eu-2:210000000002:key/1", closed),
+        ("arn:aws:docs:eu-2:210000000002:kay/1", unknown),
+        ("arn:aws:docs:eu-1:210000000002:key/", unknown),
+    ] {
+        let got = answer(&snapshot, &question(ben, "docs:Get", resource));
+        assert_eq!(got, expected, "{resource}");
+    }
+    // Another account's keys ask for its consent all the same.
+    let ana = "210000000001:user/ana";
+    let key = question(ana, "docs:Get", "arn:aws:docs:eu-1:210000000001:key/1");
+    assert_eq!(answer(&snapshot, &key), closed);
 }

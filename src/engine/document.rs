@@ -241,11 +241,13 @@ impl ResourceTest {
             && service.matches_plain(arn.service())
             && region.matches_plain(arn.region())
             && account.matches_plain(arn.account_text());
-        if !head {
+        // RES-9 and VAR-7: a variable without a value leaves the whole entry open, whatever the rest
+        // of it says.
+        if !head && !matches!(name, Pattern::Variable(_)) {
             return Truth::False;
         }
         match name.matches(arn.resource(), context) {
-            Ok(matches) => matches.into(),
+            Ok(matches) => (head && matches).into(),
             Err(Hole::Undetermined) => Truth::Undetermined,
             // RES-9: matches nothing in `Resource`, and cannot be excluded in `NotResource`.
             Err(Hole::Unresolved) if negated => Truth::Undetermined,

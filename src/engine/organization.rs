@@ -116,9 +116,13 @@ impl Compiler<'_, '_> {
             .iter()
             .map(|reference| self.document(reference, PolicyKind::ResourceControl))
             .collect();
-        let level = |documents| Level {
-            id: id.into(),
-            documents,
+        // RSN-4 orders reasons by the id of the policy.
+        let level = |mut documents: Vec<Arc<Document>>| {
+            documents.sort_by(|one, other| one.name.cmp(&other.name));
+            Level {
+                id: id.into(),
+                documents,
+            }
         };
         next.scp.push(level(service));
         next.rcp.push(level(resource));

@@ -160,7 +160,11 @@ impl ResourceFacts {
         };
         self.acl.iter().any(|grant| {
             let meant = match &grant.grantee {
-                Grantee::AllUsers => true,
+                // EV-35: a service has what names it, and a token's bearer only its trust policy.
+                Grantee::AllUsers => !matches!(
+                    principal,
+                    Principal::Service { .. } | Principal::IdentityProvider { .. }
+                ),
                 Grantee::AuthenticatedUsers => principal.account().is_some(),
                 Grantee::Account(account) => principal.account() == Some(*account),
                 Grantee::LogDelivery => {

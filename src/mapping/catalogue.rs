@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub(super) struct Catalogue {
     /// By the service component of their ARNs.
     types: HashMap<Box<str>, Vec<Type>>,
+    /// What routes write out beside the types, by the same.
+    routes: HashMap<Box<str>, Vec<ArnTemplate>>,
     no_permission: HashSet<Box<str>>,
 }
 
@@ -59,6 +61,17 @@ pub struct Described<'c> {
     pub log_delivery: Option<&'c str>,
 }
 
+/// The resource is of no type, and the types of its service are not all governed alike: nobody can
+/// say whose policy speaks for it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no type of resource of `{service}` has a name like `{resource}`")]
+pub struct NoSuchType {
+    /// The service component of the ARN.
+    pub service: String,
+    /// The resource component.
+    pub resource: String,
+}
+
 /// Whose resource policy speaks for a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicySource {
@@ -68,6 +81,13 @@ pub enum PolicySource {
     Own,
     /// That of the resource that contains it.
     Parent(Arn),
+}
+
+impl Type {
+    /// Whether a resource of this type is governed as one of no type would be.
+    fn is_plain(&self) -> bool {
+        self.delegation == TypeDelegation::Default && !matches!(self.policy, Policy::Parent(_))
+    }
 }
 
 impl Catalogue {
@@ -103,6 +123,12 @@ impl Catalogue {
             let of_service = self.types.entry(kind.template.service().into());
             of_service.or_default().push(kind);
         }
+        let of_routes = service.routes.iter();
+        let written = of_routes.filter_map(|route| route.resource.as_deref());
+        for template in written.filter_map(|text| ArnTemplate::parse(text, service).ok()) {
+            let of_service = self.routes.entry(template.service().into());
+            of_service.or_default().push(template);
+        }
         let actions = service.no_permission.iter();
         self.no_permission
             .extend(actions.map(|action| Box::from(action.folded())));
@@ -111,31 +137,58 @@ impl Catalogue {
     /// Puts the narrower types first: those with more text of their own.
     pub(super) fn finish(&mut self) {
         for types in self.types.values_mut() {
-            types.sort_by_key(|kind| std::cmp::Reverse(kind.template.literal_length()));
+            types.sort_by_key(|kind| std::cmp::Reverse(kind.template.narrowness()));
         }
     }
 
-    /// What is said of a resource; `None` when it is of no known type.
-    pub(super) fn describe(&self, arn: &Arn) -> Option<Described<'_>> {
-        let types = self.types.get(arn.service())?;
-        types.iter().find_map(|kind| {
-            let values = kind.template.read(arn)?;
-            let policy = match &kind.policy {
-                Policy::Nobody => PolicySource::Nobody,
-                Policy::Own => PolicySource::Own,
-                Policy::Parent(parent) => PolicySource::Parent(parent.fill(&values)?),
+    /// What is said of a resource; `None` when the bundle says nothing of such.
+    pub(super) fn describe(&self, arn: &Arn) -> Result<Option<Described<'_>>, NoSuchType> {
+        let Some(types) = self.types.get(arn.service()) else {
+            return Ok(None);
+        };
+        let fault = || NoSuchType {
+            service: arn.service().to_owned(),
+            resource: arn.resource().to_owned(),
+        };
+        let mut found = None;
+        for kind in types {
+            if let Some(values) = kind.template.read(arn) {
+                found = Some((kind, values));
+                break;
+            }
+            // A book without a name is no shelf, though its ARN is like that of one.
+            if kind.template.resembles(arn) {
+                return Err(fault());
+            }
+        }
+        let Some((kind, values)) = found else {
+            let of_routes = self.routes.get(arn.service());
+            let is_written = of_routes
+                .is_some_and(|routes| routes.iter().any(|route| route.read(arn).is_some()));
+            let governed_alike = types.iter().all(Type::is_plain);
+            return if is_written || governed_alike {
+                Ok(None)
+            } else {
+                Err(fault())
             };
-            Some(Described {
-                service: &kind.service,
-                kind: &kind.name,
-                owner: kind.template.owner(),
-                policy,
-                delegation: kind.delegation,
-                resource_control: kind.resource_control,
-                acl: &kind.acl,
-                log_delivery: kind.log_delivery.as_deref(),
-            })
-        })
+        };
+        let policy = match &kind.policy {
+            Policy::Nobody => PolicySource::Nobody,
+            Policy::Own => PolicySource::Own,
+            Policy::Parent(parent) => {
+                PolicySource::Parent(parent.fill(&values, arn).ok_or_else(fault)?)
+            }
+        };
+        Ok(Some(Described {
+            service: &kind.service,
+            kind: &kind.name,
+            owner: arn.account().unwrap_or_else(|| kind.template.owner()),
+            policy,
+            delegation: kind.delegation,
+            resource_control: kind.resource_control,
+            acl: &kind.acl,
+            log_delivery: kind.log_delivery.as_deref(),
+        }))
     }
 
     /// Whether every authenticated caller may do the action (EV-6).
@@ -164,6 +217,10 @@ spec:
     shelf: {arn: "arn:aws:files:::${Shelf}", policy: own}
     book: {arn: "arn:aws:files:::${Shelf}/${Book}", policy: shelf}
     key: {arn: "arn:aws:files:${Region}:${Account}:key/${Id}", policy: own, delegation: explicit}
+    leaf: {arn: "arn:aws:files:::page/${Page}", policy: own}
+    page: {arn: "arn:aws:files:::page/${Page}/${Name}.json", policy: leaf}
+  routes:
+    - {match: "GET /special", action: "files:Get", resource: "arn:aws:files:eu-1::special"}
 "#;
         let file = BundleFile {
             path: "files.yaml",
@@ -187,13 +244,19 @@ spec:
                 "arn:aws:files:eu-1:210000000001:key/7",
                 Some(("key", PolicySource::Own)),
             ),
-            // Of another region or account, so no type of the service.
-            ("arn:aws:files:eu-2:210000000001:key/7", None),
-            ("arn:aws:files:eu-1:210000000002:key/7", None),
+            // `${Region}` and `${Account}` are those of the ARN.
+            (
+                "arn:aws:files:eu-2:210000000002:key/7",
+                Some(("key", PolicySource::Own)),
+            ),
+            (
+                "arn:aws:files:::page/a.json/x.json",
+                Some(("page", parent("arn:aws:files:::page/a.json"))),
+            ),
             ("arn:aws:other:::a", None),
         ];
         for (arn, expected) in cases {
-            let described = table.describe(&Arn::parse(arn).unwrap());
+            let described = table.describe(&Arn::parse(arn).unwrap()).unwrap();
             let got = described
                 .as_ref()
                 .map(|found| (found.kind, found.policy.clone()));
@@ -203,6 +266,17 @@ spec:
                 assert_eq!(explicit, found.kind == "key", "DEL-1");
             }
         }
+        // What fits no type may be governed like any of them: nobody can tell.
+        for arn in [
+            "arn:aws:files:eu-1:210000000001:kay/7",
+            "arn:aws:files:::a/",
+            "arn:aws:files:::/b",
+            "arn:aws-cn:files:::a",
+        ] {
+            assert!(table.describe(&Arn::parse(arn).unwrap()).is_err(), "{arn}");
+        }
+        let written = Arn::parse("arn:aws:files:eu-1::special").unwrap();
+        assert!(table.describe(&written).unwrap().is_none());
         let action = |text| Action::parse(text).unwrap();
         assert!(table.needs_no_permission(&action("FILES:whoami")), "EV-6");
         assert!(!table.needs_no_permission(&action("files:Get")));

@@ -2,7 +2,7 @@
 
 mod compile;
 
-use super::catalogue::{Catalogue, Described};
+use super::catalogue::{Catalogue, Described, NoSuchType};
 use super::error::MappingError;
 use super::host::Host;
 use super::matcher::{is_grpc_service, is_identifier, is_method};
@@ -63,8 +63,11 @@ impl Table {
     }
 
     /// What services say of a resource; `None` when it is of no type that they have.
-    #[must_use]
-    pub fn describe(&self, arn: &Arn) -> Option<Described<'_>> {
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchType`] when nobody can say whose policy speaks for it.
+    pub fn describe(&self, arn: &Arn) -> Result<Option<Described<'_>>, NoSuchType> {
         self.catalogue.describe(arn)
     }
 

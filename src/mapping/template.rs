@@ -5,36 +5,42 @@ use super::matcher::is_variable;
 use super::rule;
 use crate::model::{AccountId, Arn};
 use crate::policy::Service;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// A template as written, with the service's own variables filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ArnTemplate {
     owner: AccountId,
+    partition: String,
+    service: String,
+    region: Component,
+    account: Component,
+    /// The resource component.
     parts: Vec<Part>,
+}
+
+/// A component that the template gives, or that the service fills in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Component {
+    text: String,
+    /// Whether it is `${Region}` or `${Account}`: the service makes ARNs of its own region and
+    /// account, and those of others are of the same type.
+    of_service: bool,
 }
 
 /// A template whose variables are all captures of one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BoundTemplate {
-    owner: AccountId,
-    parts: Vec<BoundPart>,
+    template: ArnTemplate,
+    /// Which capture fills each of the variables.
+    captures: Vec<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
     Variable(Box<str>),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum BoundPart {
-    Text(Box<str>),
-    Value {
-        capture: usize,
-        /// The text that ends the value in the ARN, where its end has to be found by it.
-        end: Option<Box<str>>,
-    },
 }
 
 /// Why a template cannot be used.
@@ -118,10 +124,16 @@ impl ArnTemplate {
         };
         let name = literal(component()?, "service")?;
         let region = match component()? {
-            "${Region}" => service.region.as_deref().unwrap_or_default(),
-            text => literal(text, "region")?,
+            "${Region}" => Component {
+                text: service.region.clone().unwrap_or_default(),
+                of_service: true,
+            },
+            text => Component {
+                text: literal(text, "region")?.to_owned(),
+                of_service: false,
+            },
         };
-        let account = Account::read(component()?, service)?;
+        let (owner, account) = account(component()?, service)?;
         let resource = component()?;
         if resource.is_empty() || resource.chars().any(char::is_control) {
             return Err(TemplateFault::Component {
@@ -132,15 +144,16 @@ impl ArnTemplate {
         if partition.is_empty() || name.is_empty() {
             return Err(shape());
         }
-        let mut parts = vec![Part::Text(format!(
-            "arn:{partition}:{name}:{region}:{}:",
-            account.text()
-        ))];
+        let mut parts = Vec::new();
         for part in split_parts(resource)? {
             push(&mut parts, fill(part, service)?);
         }
         Ok(Self {
-            owner: account.owner,
+            owner,
+            partition: partition.to_owned(),
+            service: name.to_owned(),
+            region,
+            account,
             parts,
         })
     }
@@ -160,173 +173,200 @@ impl ArnTemplate {
 
     /// The third component of such ARNs.
     pub(super) fn service(&self) -> &str {
-        match self.parts.first() {
-            Some(Part::Text(text)) => text.split(':').nth(2).unwrap_or_default(),
-            Some(Part::Variable(_)) | None => "",
-        }
+        &self.service
     }
 
-    /// How much of such ARNs is the same in all of them, in bytes.
-    pub(super) fn literal_length(&self) -> usize {
+    /// How much of the names of such resources is the same in all of them, in bytes; and whether
+    /// region and account are.
+    pub(super) fn narrowness(&self) -> (usize, usize) {
         let texts = self.parts.iter().map(|part| match part {
             Part::Text(text) => text.len(),
             Part::Variable(_) => 0,
         });
-        texts.sum()
+        let fixed = [&self.region, &self.account].map(|component| !component.of_service);
+        (
+            texts.sum(),
+            fixed.into_iter().filter(|fixed| *fixed).count(),
+        )
     }
 
     /// The values of the variables in an ARN, if it is one of such: a value ends where the text
-    /// behind it first stands, and the last one takes the rest. No value is empty.
+    /// behind it first stands, and the last one where the text at the end begins. No value is empty.
     pub(super) fn read<'a>(&self, arn: &'a Arn) -> Option<Vec<(&str, &'a str)>> {
-        let mut rest = arn.as_str();
+        self.values(arn, false)
+    }
+
+    /// Whether an ARN would be one of such if values could be empty.
+    pub(super) fn resembles(&self, arn: &Arn) -> bool {
+        self.values(arn, true).is_some()
+    }
+
+    fn values<'a>(&self, arn: &'a Arn, may_be_empty: bool) -> Option<Vec<(&str, &'a str)>> {
+        let fits =
+            |component: &Component, text: &str| component.of_service || component.text == text;
+        if arn.partition() != self.partition
+            || arn.service() != self.service
+            || !fits(&self.region, arn.region())
+            || !fits(&self.account, arn.account_text())
+        {
+            return None;
+        }
+        let mut rest = arn.resource();
         let mut values = Vec::new();
-        let mut parts = self.parts.iter().peekable();
-        while let Some(part) = parts.next() {
-            match part {
-                Part::Text(text) => rest = rest.strip_prefix(text.as_str())?,
-                Part::Variable(name) => {
-                    let end = match parts.peek() {
-                        Some(Part::Text(text)) => rest.find(text.as_str())?,
-                        Some(Part::Variable(_)) => return None,
-                        None => rest.len(),
-                    };
-                    let (value, behind) = rest.split_at_checked(end)?;
-                    if value.is_empty() {
-                        return None;
-                    }
-                    values.push((&**name, value));
-                    rest = behind;
+        for (at, part) in self.parts.iter().enumerate() {
+            let name = match part {
+                Part::Text(text) => {
+                    rest = rest.strip_prefix(text.as_str())?;
+                    continue;
                 }
+                Part::Variable(name) => name,
+            };
+            let first = match rest.chars().next() {
+                _ if may_be_empty => 0,
+                None => return None,
+                Some(character) => character.len_utf8(),
+            };
+            let end = match self.parts.get(at + 1) {
+                None => rest.len(),
+                Some(Part::Variable(_)) => return None,
+                Some(Part::Text(text)) if at + 2 == self.parts.len() => {
+                    rest.strip_suffix(text.as_str())?.len()
+                }
+                Some(Part::Text(text)) => first + rest.get(first..)?.find(text.as_str())?,
+            };
+            if end < first {
+                return None;
             }
+            let (value, behind) = rest.split_at_checked(end)?;
+            values.push((&**name, value));
+            rest = behind;
         }
         rest.is_empty().then_some(values)
     }
 
-    /// The ARN for these values; `None` when one is missing or the whole is no ARN.
-    pub(super) fn fill(&self, values: &[(&str, &str)]) -> Option<Arn> {
+    /// The ARN for these values, with the region and account of another one where the service fills
+    /// them in; `None` when a value is missing or the whole is no ARN.
+    pub(super) fn fill(&self, values: &[(&str, &str)], like: &Arn) -> Option<Arn> {
+        let value = |name: &str| {
+            let known = values.iter().find(|(known, _)| *known == name);
+            known.map(|(_, value)| *value)
+        };
+        let region = self.region.like(like.region());
+        let account = self.account.like(like.account_text());
+        Arn::parse(&self.write(region, account, value)?).ok()
+    }
+
+    fn write<'v>(
+        &self,
+        region: &str,
+        account: &str,
+        mut value: impl FnMut(&str) -> Option<&'v str>,
+    ) -> Option<String> {
         let mut text = String::with_capacity(96);
+        for component in ["arn", &self.partition, &self.service, region, account] {
+            text.push_str(component);
+            text.push(':');
+        }
         for part in &self.parts {
             match part {
                 Part::Text(literal) => text.push_str(literal),
-                Part::Variable(name) => {
-                    let value = values.iter().find(|(known, _)| *known == &**name);
-                    text.push_str(value?.1);
-                }
+                Part::Variable(name) => text.push_str(value(name)?),
             }
         }
-        Arn::parse(&text).ok()
+        Some(text)
     }
 
     /// Joins the variables with the captures of a route, named in order.
     pub(super) fn bind(&self, captures: &[&str]) -> Result<BoundTemplate, TemplateFault> {
-        let mut parts = Vec::new();
-        for (at, part) in self.parts.iter().enumerate() {
-            parts.push(match part {
-                Part::Text(text) => BoundPart::Text(text.as_str().into()),
-                Part::Variable(name) => BoundPart::Value {
-                    capture: captures
-                        .iter()
-                        .position(|capture| *capture == &**name)
-                        .ok_or_else(|| TemplateFault::Unfilled(name.clone()))?,
-                    end: self.end(name, at)?,
-                },
-            });
+        for pair in self.parts.windows(2) {
+            if let [Part::Variable(one), Part::Variable(other)] = pair {
+                return Err(TemplateFault::RunTogether(one.clone(), other.clone()));
+            }
         }
+        let position = |name: &str| {
+            let found = captures.iter().position(|capture| *capture == name);
+            found.ok_or_else(|| TemplateFault::Unfilled(name.into()))
+        };
         Ok(BoundTemplate {
-            owner: self.owner,
-            parts,
+            captures: self.variables().map(position).collect::<Result<_, _>>()?,
+            template: self.clone(),
         })
     }
+}
 
-    /// The text behind the variable at `at`, where another variable follows it: the value ends where
-    /// that text first stands, so that no two sets of values give one ARN.
-    ///
-    /// A `/` in that text is enough by itself, for only one value can hold slashes.
-    fn end(&self, name: &str, at: usize) -> Result<Option<Box<str>>, TemplateFault> {
-        let mut behind = self.parts.iter().skip(at + 1);
-        match (behind.next(), behind.next()) {
-            (Some(Part::Variable(other)), _) => {
-                Err(TemplateFault::RunTogether(name.into(), other.clone()))
-            }
-            (Some(Part::Text(between)), Some(_)) if !between.contains('/') => {
-                Ok(Some(between.as_str().into()))
-            }
-            (Some(Part::Text(_)) | None, _) => Ok(None),
-        }
+impl Component {
+    fn like<'a>(&'a self, other: &'a str) -> &'a str {
+        if self.of_service { other } else { &self.text }
     }
 }
 
 impl BoundTemplate {
     /// The account that owns such resources (CTX-4).
     pub(super) const fn owner(&self) -> AccountId {
-        self.owner
+        self.template.owner
     }
 
     /// The ARN for these values of the route's captures; values are literal text (RES-13).
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceFault::Separator`] when the ARN would be read as that of another resource than the
+    /// values name: two resources must never share an ARN, nor one be taken for another's content.
     pub(super) fn render(&self, values: &[Cow<'_, str>]) -> Result<Arn, ResourceFault> {
-        let mut text = String::with_capacity(96);
-        for part in &self.parts {
-            match part {
-                BoundPart::Text(literal) => text.push_str(literal),
-                BoundPart::Value { capture, end } => {
-                    let value = values.get(*capture).ok_or(ResourceFault::NotAnArn)?;
-                    if end.as_deref().is_some_and(|end| !ends_at(value, end)) {
-                        return Err(ResourceFault::Separator);
-                    }
-                    text.push_str(value);
-                }
-            }
-            if text.len() > Arn::LIMIT {
-                return Err(ResourceFault::TooLong);
-            }
+        let template = &self.template;
+        let wanted: Option<SmallVec<[&str; 4]>> = self
+            .captures
+            .iter()
+            .map(|capture| values.get(*capture).map(AsRef::as_ref))
+            .collect();
+        let wanted = wanted.ok_or(ResourceFault::NotAnArn)?;
+        let mut next = wanted.iter();
+        let (region, account) = (&template.region.text, &template.account.text);
+        let text = template.write(region, account, |_| next.next().copied());
+        let text = text.ok_or(ResourceFault::NotAnArn)?;
+        if text.len() > Arn::LIMIT {
+            return Err(ResourceFault::TooLong);
         }
-        Arn::parse(&text).map_err(|_| ResourceFault::NotAnArn)
+        let arn = Arn::parse(&text).map_err(|_| ResourceFault::NotAnArn)?;
+        let read = template.read(&arn).ok_or(ResourceFault::Separator)?;
+        if read
+            .iter()
+            .map(|(_, value)| *value)
+            .eq(wanted.iter().copied())
+        {
+            Ok(arn)
+        } else {
+            Err(ResourceFault::Separator)
+        }
     }
 }
 
-/// Whether `end`, written behind `value`, first stands right behind it.
-fn ends_at(value: &str, end: &str) -> bool {
-    format!("{value}{end}").find(end) == Some(value.len())
-}
-
-/// The fifth component: its text, if the template gives one, and the owner of the resource.
-struct Account {
-    owner: AccountId,
-    written: bool,
-}
-
-impl Account {
-    fn read(text: &str, service: &Service) -> Result<Self, TemplateFault> {
-        match text {
-            "" => Ok(Self {
-                owner: service.account.ok_or(TemplateFault::NoOwner)?,
-                written: false,
-            }),
-            "${Account}" => Ok(Self {
-                owner: service
-                    .account
-                    .ok_or_else(|| TemplateFault::Unfilled("Account".into()))?,
-                written: true,
-            }),
-            text if text.contains("${") => Err(TemplateFault::Misplaced {
+/// The owner of the resource, and the fifth component.
+fn account(text: &str, service: &Service) -> Result<(AccountId, Component), TemplateFault> {
+    let component = |text: &str, of_service| Component {
+        text: text.to_owned(),
+        of_service,
+    };
+    match text {
+        "" => {
+            let owner = service.account.ok_or(TemplateFault::NoOwner)?;
+            Ok((owner, component("", false)))
+        }
+        "${Account}" => {
+            let owner = service.account;
+            let owner = owner.ok_or_else(|| TemplateFault::Unfilled("Account".into()))?;
+            Ok((owner, component(owner.as_str(), true)))
+        }
+        text if text.contains("${") => Err(TemplateFault::Misplaced {
+            name: "account",
+            text: text.to_owned(),
+        }),
+        text => {
+            let owner = AccountId::parse(text).map_err(|_| TemplateFault::Component {
                 name: "account",
                 text: text.to_owned(),
-            }),
-            text => Ok(Self {
-                owner: AccountId::parse(text).map_err(|_| TemplateFault::Component {
-                    name: "account",
-                    text: text.to_owned(),
-                })?,
-                written: true,
-            }),
-        }
-    }
-
-    fn text(&self) -> &str {
-        if self.written {
-            self.owner.as_str()
-        } else {
-            ""
+            })?;
+            Ok((owner, component(text, false)))
         }
     }
 }

@@ -1,14 +1,15 @@
 //! From what a call presents to who is calling.
 
 use crate::authn::{Bearer, Presented, WebIdentity, presented};
-use crate::engine::{Layers, Subject, judge};
+use crate::engine::{Subject, judge};
 use crate::model::{
-    AccountId, Action, Arn, Context, Credential, Decision, Delegation, HttpCall, Layer, Principal,
-    Reason, Request, Resource, ResourceName, Timestamp,
+    AccountId, Action, Arn, Context, Credential, Decision, HttpCall, Layer, Principal, Reason,
+    Request, ResourceName, Timestamp,
 };
 use crate::pdp::caller::{AuthenticationType, Caller};
-use crate::pdp::context;
 use crate::pdp::outcome::Refusal;
+use crate::pdp::target::Target;
+use crate::pdp::{context, layers_of};
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
@@ -93,7 +94,7 @@ pub(super) fn token_session(
         .as_deref()
         .and_then(|role| snapshot.policies.role(account, role))
         .ok_or_else(unknown_role)?;
-    may_assume(role, &identity, now, facts)?;
+    may_assume(snapshot, role, &identity, now, facts)?;
     let mut caller = session(role, &identity.session_name, AuthenticationType::Oidc)?;
     caller.issued_at = Some(identity.issued_at);
     caller.provider = Some(identity.provider.arn.as_str().to_owned());
@@ -115,6 +116,7 @@ fn unknown_role() -> Refusal {
 /// Asks the trust policy of the role (ROLE-4), and again for tags and source identity (ROLE-20,
 /// ROLE-25).
 fn may_assume(
+    snapshot: &Snapshot,
     role: &Subject,
     identity: &WebIdentity,
     now: Timestamp,
@@ -127,29 +129,26 @@ fn may_assume(
     if identity.source_identity.is_some() {
         actions.push("sts:SetSourceIdentity");
     }
-    let mut context = context::of_web_identity(identity, role, now);
+    let mut context = context::of_web_identity(identity, now);
     facts(&mut context);
     let principal = Principal::IdentityProvider {
         provider: identity.provider.arn.as_str().to_owned(),
         partition: identity.provider.arn.partition().to_owned(),
     };
-    let resource = Resource {
-        name: ResourceName::Arn(role.arn.clone()),
-        owner: Some(role.account),
-        delegation: Delegation::Trust,
-    };
-    let layers = Layers {
-        resource: role.trust.as_ref(),
-        ..Layers::default()
-    };
+    let caller = Caller::plain(principal, None, AuthenticationType::Oidc);
     for action in actions {
         let action = Action::parse(action).map_err(|_| Refusal::Internal)?;
+        let name = ResourceName::Arn(role.arn.clone());
+        let target = Target::look_up(snapshot, &caller.principal, &action, name, None, None)?;
+        let mut context = context.clone();
+        context::set_records(&mut context, snapshot, &caller, &target);
+        let layers = layers_of(snapshot, &caller, &target, &context);
         let request = Request {
-            principal: &principal,
+            principal: &caller.principal,
             credential: Credential::Ordinary,
             forwarded: false,
             action: &action,
-            resource: &resource,
+            resource: &target.resource,
             context: &context,
         };
         if let Decision::Deny(reasons) = judge(&layers, &request) {
@@ -161,10 +160,11 @@ fn may_assume(
 
 /// JWT-08: whatever the reason is, the caller is told the same.
 fn trust_denied(action: &Action, reason: Option<&Reason>) -> Refusal {
+    let layer = reason.and_then(Reason::layer).unwrap_or(Layer::Trust);
     Refusal::Denied {
         reason: reason.map_or("implicit_deny", Reason::label),
-        layer: Some(Layer::Trust),
-        layers: vec![Layer::Trust],
+        layer: Some(layer),
+        layers: vec![layer],
         statements: Vec::new(),
         message: format!("Not authorized to perform {action}"),
     }

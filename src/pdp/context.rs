@@ -1,12 +1,12 @@
 //! The condition keys of a request (KEY-8, KEY-9).
 
 use crate::authn::WebIdentity;
-use crate::engine::{Membership, Subject};
+use crate::engine::Membership;
 use crate::mapping::Mapped;
 use crate::model::{Context, Delegation, HttpCall, Principal, Timestamp};
 use crate::pdp::caller::Caller;
 use crate::pdp::question::Question;
-use crate::pdp::target::{Tags, Target, endpoint};
+use crate::pdp::target::{Tags, Target, ThroughEndpoint};
 use crate::snapshot::Snapshot;
 
 /// Keys that are derived from records and the clock; a request that brings one is refused (CTX-5).
@@ -212,7 +212,7 @@ pub(super) fn set_records(
             }
         }
     }
-    if let Some(endpoint) = endpoint(snapshot, context) {
+    if let ThroughEndpoint::Known(endpoint) = ThroughEndpoint::of(snapshot, context) {
         context.set("aws:VpceAccount", endpoint.owner.as_str());
         if let Some(vpc) = &endpoint.vpc {
             context.set("aws:SourceVpc", vpc.as_str());
@@ -231,7 +231,7 @@ fn set_membership(context: &mut Context, place: Option<&Membership>, id: &str, p
 }
 
 /// The context in which a trust policy judges a token (ROLE-23, CLM-02).
-pub(super) fn of_web_identity(identity: &WebIdentity, role: &Subject, now: Timestamp) -> Context {
+pub(super) fn of_web_identity(identity: &WebIdentity, now: Timestamp) -> Context {
     let mut context = Context::new();
     for (key, values) in &identity.context {
         context.set_all(key, values.iter().map(|value| value.as_str().into()));
@@ -258,11 +258,6 @@ pub(super) fn of_web_identity(identity: &WebIdentity, role: &Subject, now: Times
             .iter()
             .map(|key| key.as_str().into()),
     );
-    for (key, value) in &role.tags {
-        context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
-        context.set(&format!("iam:ResourceTag/{key}"), value.as_str());
-    }
-    context.set("aws:ResourceAccount", role.account.as_str());
     context.set("aws:ViaAWSService", "false");
     set_time(&mut context, now);
     context
@@ -334,7 +329,10 @@ fn set_caller(context: &mut Context, caller: &Caller) {
             context.set("aws:PrincipalServiceName", name.as_str());
             context.set_all("aws:PrincipalServiceNamesList", [name.as_str().into()]);
         }
-        Principal::IdentityProvider { .. } => return,
+        Principal::IdentityProvider { provider, .. } => {
+            context.set("aws:FederatedProvider", provider.as_str());
+            return;
+        }
         Principal::Root { account, .. } => context.set("aws:userid", account.as_str()),
         Principal::User { arn, .. } => {
             context.set("aws:username", arn.name());

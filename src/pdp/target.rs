@@ -58,7 +58,7 @@ impl<'s> Target<'s> {
         let found = match name.arn() {
             None => Found::default(),
             Some(arn) if arn.service() == "iam" => Found::of_identity(snapshot, action, arn),
-            Some(arn) => Found::of_resource(snapshot, principal, action, arn),
+            Some(arn) => Found::of_resource(snapshot, principal, action, arn)?,
         };
         if let (Some(recorded), Some(stated)) = (found.recorded, stated)
             && recorded != stated
@@ -151,8 +151,14 @@ impl<'s> Found<'s> {
         principal: &Principal,
         action: &Action,
         arn: &Arn,
-    ) -> Self {
-        let described = snapshot.mapping.describe(arn);
+    ) -> Result<Self, Refusal> {
+        let described = snapshot
+            .mapping
+            .describe(arn)
+            .map_err(|fault| Refusal::Malformed {
+                label: "bad_resource",
+                message: fault.to_string(),
+            })?;
         let records = snapshot.policies.resources();
         let record = records.find(arn);
         let speaker = match described.as_ref().map(|described| &described.policy) {
@@ -170,7 +176,7 @@ impl<'s> Found<'s> {
         let explicit = |described: &crate::mapping::Described<'_>| {
             described.delegation == TypeDelegation::Explicit
         };
-        Self {
+        Ok(Self {
             recorded: record.map(|record| record.owner),
             owner: described.as_ref().map(|described| described.owner),
             tags: tags.map_or(Tags::Unknown, Tags::Known),
@@ -178,19 +184,44 @@ impl<'s> Found<'s> {
             acl,
             is_explicit: described.as_ref().is_some_and(explicit),
             resource_control: described.is_none_or(|described| described.resource_control),
-        }
+        })
     }
 }
 
-/// The endpoint that the context names, if the bundle knows it (EV-14).
-pub(super) fn endpoint<'s>(snapshot: &'s Snapshot, context: &Context) -> Option<&'s EndpointFacts> {
-    let Some(ContextValue::Values(values)) = context.lookup("aws:sourcevpce") else {
-        return None;
-    };
-    let id = values.first()?;
-    snapshot
-        .policies
-        .resources()
-        .endpoint(id)
-        .map(AsRef::as_ref)
+/// Through which endpoint a call came (EV-14).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ThroughEndpoint<'s> {
+    /// Through none, or through one of which the bundle says nothing.
+    None,
+    /// Through this one.
+    Known(&'s EndpointFacts),
+    /// Through some endpoint, and nobody can tell which: its policy would have to allow.
+    Doubtful,
+}
+
+impl<'s> ThroughEndpoint<'s> {
+    pub(super) fn of(snapshot: &'s Snapshot, context: &Context) -> Self {
+        let id = match context.lookup("aws:sourcevpce") {
+            None => return Self::None,
+            Some(ContextValue::Values(values)) => match values.as_slice() {
+                [] => return Self::None,
+                [id] => id,
+                _ => return Self::Doubtful,
+            },
+            Some(ContextValue::Unknown) => return Self::Doubtful,
+        };
+        match snapshot.policies.resources().endpoint(id) {
+            Some(endpoint) => Self::Known(endpoint),
+            None => Self::None,
+        }
+    }
+
+    /// The layer that it makes; one without documents allows nothing.
+    pub(super) fn policy(self) -> Option<&'s [Arc<Document>]> {
+        match self {
+            Self::None => None,
+            Self::Known(endpoint) => endpoint.policy.as_deref(),
+            Self::Doubtful => Some(&[]),
+        }
+    }
 }

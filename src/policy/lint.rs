@@ -12,9 +12,11 @@
 //! | `LNT-3` | conditions that contradict each other |
 //! | `LNT-4` | a statement that another one makes superfluous |
 //! | `LNT-5` | a resource that no type of its service has |
+//! | `LNT-6` | a record that takes a resource out of the policy of a wider one |
 //! | `PRI-10` | a principal of another partition |
 //! | `VAR-10` | a variable that most callers do not have, where it cannot be told |
 
+mod records;
 mod services;
 mod size;
 mod statements;
@@ -35,6 +37,7 @@ pub(super) fn check(bundle: &Bundle, diagnostics: &mut Vec<Diagnostic>) {
             statements::check_partition(record, policy, diagnostics);
         }
     }
+    records::check(&bundle.resources, diagnostics);
     size::check(bundle, diagnostics);
 }
 

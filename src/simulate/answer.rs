@@ -134,11 +134,13 @@ pub(crate) fn granting_layer(grant: &Grant) -> &'static str {
 }
 
 /// The line for a case that cannot be judged.
-pub(super) fn refusal(id: Option<&Node>, message: &str) -> String {
-    to_text(&Refusal {
-        id: id.map(to_json),
-        error: message,
-    })
+pub(super) fn refusal(id: Option<Json>, message: &str) -> String {
+    to_text(&Refusal { id, error: message })
+}
+
+/// The id of a case.
+pub(super) fn id(node: &Node) -> Option<Json> {
+    node.member("id").map(to_json)
 }
 
 fn to_json(node: &Node) -> Json {

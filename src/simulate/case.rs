@@ -2,8 +2,8 @@
 
 use crate::engine::{Document, Explanation, Layers, Level, explain, judge};
 use crate::model::{
-    AccountId, Action, Arn, Context, Credential, Decision, Delegation, EvaluationFault, Layer,
-    Principal, Request, Resource, ResourceName, StatementRef, Timestamp,
+    AccountId, Action, Arn, Context, ContextValue, Credential, Decision, Delegation,
+    EvaluationFault, Layer, Principal, Request, Resource, ResourceName, StatementRef, Timestamp,
 };
 use crate::policy::node::{Node, Value};
 use crate::policy::{Findings, Keys, Policy, PolicyKind, Severity};
@@ -58,6 +58,14 @@ const MEMBERS: &[&str] = &[
     "resourcePolicy",
 ];
 
+/// The families of keys that tags become.
+const TAG_FAMILIES: [&str; 4] = [
+    "aws:principaltag/",
+    "aws:requesttag/",
+    "aws:resourcetag/",
+    "iam:resourcetag/",
+];
+
 const REQUEST_MEMBERS: &[&str] = &[
     "principal",
     "principalRole",
@@ -82,15 +90,20 @@ impl Case {
             .member("request")
             .ok_or_else(|| invalid("`request` is missing"))?;
         known_members(request, "`request`", REQUEST_MEMBERS)?;
-        let either = |name: &str| request.member(name).or_else(|| node.member(name));
+        let either = |name: &str| given(request, name).or_else(|| given(node, name));
 
         let role = either("principalRole")
             .map(|role| text(role, "principalRole"))
             .transpose()?;
-        let principal = request
+        let session = list(node, "sessionPolicies", PolicyKind::Identity)?;
+        let mut principal = request
             .member("principal")
             .ok_or_else(|| invalid("`request.principal` is missing"))
             .and_then(|node| principal(node, role))?;
+        if let Principal::Root { assumed, .. } = &mut principal {
+            // EV-5: a session of the root user has its task policy.
+            *assumed = session.as_ref().is_some_and(|list| !list.is_empty());
+        }
         let action_text = required_text(request, "action")?;
         let action = Action::parse(action_text).map_err(|_| EvaluationFault::MalformedAction);
         let wildcard_only = match either("wildcardOnlyAction").map(|node| &node.value) {
@@ -116,15 +129,11 @@ impl Case {
         } else {
             PolicyKind::Resource
         };
-        let resource_policy = match node.member("resourcePolicy") {
-            None => None,
-            Some(policy) if policy.value == Value::Null => None,
-            Some(policy) => Some(document(
-                policy,
-                "resourcePolicy".to_owned(),
-                resource_kind,
-            )?),
-        };
+        let resource_policy = given(node, "resourcePolicy")
+            .map(|policy| document(policy, "resourcePolicy".to_owned(), resource_kind))
+            .transpose()?
+            // ROLE-31: there is no resource policy for it.
+            .filter(|_| !matches!(&action, Ok(action) if action.folded() == "iam:passrole"));
         let boundary = list(node, "permissionsBoundaries", PolicyKind::Identity)?;
         let endpoint = list(node, "endpointPolicies", PolicyKind::Endpoint)?;
         Ok(Self {
@@ -138,7 +147,7 @@ impl Case {
             // No boundary and an empty list of boundaries are the same fact about an identity.
             boundary: boundary.filter(|documents| !documents.is_empty()),
             // A list of session policies is a layer even when it is empty.
-            session: list(node, "sessionPolicies", PolicyKind::Identity)?,
+            session,
             scp: levels(node, "serviceControlPolicies", PolicyKind::ServiceControl)?,
             rcp: levels(node, "resourceControlPolicies", PolicyKind::ResourceControl)?,
             endpoint: endpoint.filter(|documents| !documents.is_empty()),
@@ -186,10 +195,18 @@ impl Case {
         Request {
             principal: &self.principal,
             credential: Credential::Ordinary,
-            forwarded: false,
+            forwarded: self.is_forwarded(),
             action,
             resource,
             context: &self.context,
+        }
+    }
+
+    /// CTX-8: whether a service repeats a call of the principal.
+    fn is_forwarded(&self) -> bool {
+        match self.context.lookup("aws:viaawsservice") {
+            Some(ContextValue::Values(values)) => values.iter().any(|value| &**value == "true"),
+            Some(ContextValue::Unknown) | None => false,
         }
     }
 
@@ -243,6 +260,12 @@ impl Case {
 
 fn document_at(documents: &[Arc<Document>], index: u32) -> Option<&Arc<Document>> {
     documents.get(usize::try_from(index).ok()?)
+}
+
+/// A member that is there and not null.
+fn given<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    node.member(name)
+        .filter(|member| member.value != Value::Null)
 }
 
 fn known_members(node: &Node, what: &str, known: &[&str]) -> Result<(), InvalidCase> {
@@ -322,7 +345,7 @@ fn owner(
     resource: Option<&ResourceName>,
     principal: &Principal,
 ) -> Result<Option<AccountId>, InvalidCase> {
-    if let Some(account) = request.member("resourceAccount") {
+    if let Some(account) = given(request, "resourceAccount") {
         let account = text(account, "request.resourceAccount")?;
         return AccountId::parse(account)
             .map(Some)
@@ -339,12 +362,19 @@ fn context(
     owner: Option<AccountId>,
 ) -> Result<Context, InvalidCase> {
     let mut context = Context::new();
-    if let Some(node) = request.member("context") {
+    if let Some(node) = given(request, "context") {
         let members = node
             .members()
             .ok_or_else(|| invalid("`request.context` is a JSON object"))?;
         for member in members {
-            if context.lookup(&member.name.to_ascii_lowercase()).is_some() {
+            let folded = member.name.to_ascii_lowercase();
+            let stands_already = context.lookup(&folded).is_some();
+            // KEY-2: two tags of one source, of which nobody can tell which one is meant.
+            if stands_already && TAG_FAMILIES.iter().any(|family| folded.starts_with(family)) {
+                context.set_unknown(&member.name);
+                continue;
+            }
+            if stands_already {
                 return Err(invalid(format!(
                     "the context key `{}` stands twice",
                     member.name
@@ -357,12 +387,19 @@ fn context(
     if let Some(owner) = owner {
         context.set_if_absent("aws:ResourceAccount", owner.as_str());
     }
-    if let Some(time) = request.member("time") {
+    if let Some(time) = given(request, "time") {
         let time = Timestamp::parse(text(time, "request.time")?)
             .map_err(|fault| invalid(format!("`request.time`: {fault}")))?;
         let time = Timestamp::from_seconds(time.seconds());
         context.set_if_absent("aws:CurrentTime", time.to_iso());
         context.set_if_absent("aws:EpochTime", time.seconds().to_string());
+    } else {
+        // KEY-9: there always is a time, and the case does not say which.
+        for key in ["aws:CurrentTime", "aws:EpochTime"] {
+            if context.lookup(&key.to_ascii_lowercase()).is_none() {
+                context.set_unknown(key);
+            }
+        }
     }
     Ok(context)
 }
@@ -430,7 +467,10 @@ fn fill_principal(context: &mut Context, principal: &Principal) {
             context.set_if_absent("aws:userid", format!("{account}:{name}"));
         }
         // An unsigned call: the keys of signed requests are absent.
-        Principal::IdentityProvider { .. } => return,
+        Principal::IdentityProvider { provider, .. } => {
+            context.set_if_absent("aws:FederatedProvider", provider.as_str());
+            return;
+        }
         // KEY-11: whatever second factor the assuming call had.
         Principal::RoleSession { .. } => {
             context.set_if_absent("aws:MultiFactorAuthPresent", "false");
@@ -467,10 +507,7 @@ fn list(
     name: &str,
     kind: PolicyKind,
 ) -> Result<Option<Vec<Arc<Document>>>, InvalidCase> {
-    let Some(member) = node
-        .member(name)
-        .filter(|member| member.value != Value::Null)
-    else {
+    let Some(member) = given(node, name) else {
         return Ok(None);
     };
     let items = member
@@ -484,10 +521,7 @@ fn list(
 }
 
 fn levels(node: &Node, name: &str, kind: PolicyKind) -> Result<Option<Vec<Level>>, InvalidCase> {
-    let Some(member) = node
-        .member(name)
-        .filter(|member| member.value != Value::Null)
-    else {
+    let Some(member) = given(node, name) else {
         return Ok(None);
     };
     let items = member

@@ -48,7 +48,7 @@ fn fault(template: &str, captures: &[&str], service: &Service) -> F {
 #[test]
 fn a_template_is_filled_from_service_and_path() {
     let all = "arn:${Partition}:orders:${Region}:${Account}:order/${Id}";
-    let cases: [(&str, Captures, &str); 9] = [
+    let cases: [(&str, Captures, &str); 10] = [
         (
             all,
             &[("Id", "7")],
@@ -86,6 +86,12 @@ fn a_template_is_filled_from_service_and_path() {
             &[("G", "a"), ("S", "b:stream:c")],
             "arn:aws:logs:::group:a:stream:b:stream:c",
         ),
+        // The text at the end is that at the end, wherever else it stands.
+        (
+            "arn:aws:files:::${S}/${D}.json",
+            &[("S", "s"), ("D", "a.json.b.json")],
+            "arn:aws:files:::s/a.json.b.json.json",
+        ),
         (
             "arn:aws:logs:::group:${G}:stream:${S}",
             &[("G", "master:"), ("S", "c")],
@@ -104,10 +110,14 @@ fn a_template_is_filled_from_service_and_path() {
 #[test]
 fn no_two_sets_of_values_give_one_arn() {
     let logs = "arn:aws:logs:::group:${G}:stream:${S}";
-    let cases: [(&str, &[(&str, &str)]); 3] = [
+    let cases: [(&str, &[(&str, &str)]); 6] = [
         (logs, &[("G", "a:stream:b"), ("S", "c")]),
         (logs, &[("G", "a:stream"), ("S", "c:stream:d")]),
         ("arn:aws:x:::${A}-${B}", &[("A", "a-b"), ("B", "c")]),
+        // The whole of a path may hold slashes, and then it must not be taken for a name in it.
+        ("arn:aws:x:::${A}/${B}", &[("A", "a/b"), ("B", "c")]),
+        ("arn:aws:x:::${A}/meta", &[("A", "")]),
+        ("arn:aws:x:::${A}/${B}", &[("A", "a"), ("B", "")]),
     ];
     for (template, captures) in cases {
         assert_eq!(

@@ -14,7 +14,7 @@ pub(super) struct Actions<'s> {
 
 /// A piece of a pattern or of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece {
+pub(super) enum Piece {
     Character(char),
     One,
     Many,
@@ -188,7 +188,7 @@ impl Actions<'_> {
     }
 }
 
-fn pieces(tokens: &[Token]) -> Vec<Piece> {
+pub(super) fn pieces(tokens: &[Token]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for token in tokens {
         match token {
@@ -218,7 +218,7 @@ fn shape(resource: &str) -> Vec<Piece> {
 }
 
 /// Whether some text fits both.
-fn meet(one: &[Piece], other: &[Piece]) -> bool {
+pub(super) fn meet(one: &[Piece], other: &[Piece]) -> bool {
     // From the end: whether what is left of `one` meets what is left of `other`, for each rest of
     // `other`.
     let only_many = |rest: &[Piece]| rest.iter().all(|piece| *piece == Piece::Many);
