@@ -165,8 +165,12 @@ fn context(request: &Value, who: &Who, owner: Option<&str>) -> Context {
             Value::Object(_) => None,
             value => Some(texts(value)),
         };
-        if known.as_ref().is_none_or(|values| !values.is_empty()) {
-            context.insert(key.to_ascii_lowercase(), known);
+        let folded = key.to_ascii_lowercase();
+        if context.contains_key(&folded) {
+            // KEY-2
+            context.insert(folded, None);
+        } else if known.as_ref().is_none_or(|values| !values.is_empty()) {
+            context.insert(folded, known);
         }
     }
     let mut fill = |key: &str, value: &str| {
