@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
 /// True, false or undetermined (GEN-3).
@@ -165,12 +166,14 @@ fn context(request: &Value, who: &Who, owner: Option<&str>) -> Context {
             Value::Object(_) => None,
             value => Some(texts(value)),
         };
-        let folded = key.to_ascii_lowercase();
-        if context.contains_key(&folded) {
+        match context.entry(key.to_ascii_lowercase()) {
             // KEY-2
-            context.insert(folded, None);
-        } else if known.as_ref().is_none_or(|values| !values.is_empty()) {
-            context.insert(folded, known);
+            Entry::Occupied(mut twice) => _ = twice.insert(None),
+            Entry::Vacant(entry) => {
+                if known.as_ref().is_none_or(|values| !values.is_empty()) {
+                    entry.insert(known);
+                }
+            }
         }
     }
     let mut fill = |key: &str, value: &str| {
@@ -705,6 +708,10 @@ impl World<'_> {
                 return Maybe;
             }
             return (values.is_empty() == asks("true")).into();
+        }
+        if let (Some(set), []) = (set, policy) {
+            // DOC-9
+            return (set == "forallvalues" && values.is_empty()).into();
         }
         let negated = base.contains("not");
         let each = |value: &String| {

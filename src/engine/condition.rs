@@ -22,6 +22,8 @@ pub(super) struct Test {
     qualifier: Qualifier,
     if_exists: bool,
     negated: bool,
+    /// Whether there is no value to compare with (DOC-9).
+    empty: bool,
     operator: Operator,
     /// Operator and key as they were written, for explanations.
     pub(super) label: Box<str>,
@@ -58,6 +60,7 @@ impl Test {
             qualifier: condition.qualifier,
             if_exists: condition.if_exists,
             negated: condition.base.is_negated(),
+            empty: condition.values.is_empty(),
             operator: Operator::compile(condition.base, &condition.values),
             label: format!("{} {}", condition.operator, condition.key_text).into(),
         }
@@ -102,6 +105,10 @@ impl Test {
 
     fn set(&self, values: &[Box<str>], context: &Context) -> Truth {
         let all = self.qualifier == Qualifier::All;
+        if self.empty {
+            // DOC-9: only the absence of values is a subset of nothing, and nothing meets it.
+            return (all && values.is_empty()).into();
+        }
         if values.is_empty() {
             return match (all, self.if_exists) {
                 (true, _) => Truth::True,

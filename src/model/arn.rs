@@ -135,6 +135,15 @@ impl Arn {
         self.resource().rsplit('/').next().unwrap_or_default()
     }
 
+    /// Whether the ARN is global and its resource is `kind/[path/]name`, no part of it empty.
+    #[must_use]
+    pub fn is_identity(&self, kind: &str) -> bool {
+        self.region().is_empty()
+            && self.resource_after(kind).is_some_and(|rest| {
+                !rest.is_empty() && rest.split('/').all(|part| !part.is_empty())
+            })
+    }
+
     /// Whether this is the ARN of an IAM role.
     #[must_use]
     pub fn is_role(&self) -> bool {

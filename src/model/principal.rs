@@ -96,12 +96,16 @@ impl Principal {
         let arn = Arn::parse(text).map_err(|_| nobody())?;
         let account = arn.account().ok_or_else(nobody)?;
         match (arn.service(), arn.resource().split_once('/')) {
-            ("iam", None) if arn.resource() == "root" => Ok(Self::Root {
-                arn,
-                account,
-                assumed: false,
-            }),
-            ("iam", Some(("user", name))) if !name.is_empty() => Ok(Self::User { arn, account }),
+            ("iam", None) if arn.resource() == "root" && arn.region().is_empty() => {
+                Ok(Self::Root {
+                    arn,
+                    account,
+                    assumed: false,
+                })
+            }
+            ("iam", Some(("user", _))) if arn.is_identity("user") => {
+                Ok(Self::User { arn, account })
+            }
             ("iam", Some(("oidc-provider" | "saml-provider", _))) => {
                 let partition = arn.partition().to_owned();
                 Ok(Self::IdentityProvider {
@@ -109,7 +113,7 @@ impl Principal {
                     partition,
                 })
             }
-            ("sts", Some(("assumed-role", rest))) => {
+            ("sts", Some(("assumed-role", rest))) if arn.region().is_empty() => {
                 // Neither name may be empty, and a session's holds no slash (ROLE-12).
                 let (name, _) = rest
                     .split_once('/')
@@ -136,7 +140,7 @@ impl Principal {
                     service_linked: false,
                 })
             }
-            ("sts", Some(("federated-user", name))) if !name.is_empty() => {
+            ("sts", Some(("federated-user", _))) if arn.is_identity("federated-user") => {
                 Ok(Self::FederatedUser {
                     arn,
                     account,

@@ -325,7 +325,10 @@ fn principal(node: &Node, role: Option<&str>) -> Result<Principal, InvalidCase> 
 /// A role stands for a session of it that no policy names.
 fn role_itself(role: Arn) -> Result<Principal, InvalidCase> {
     let nobody = || invalid(format!("`{role}` is not the ARN of a caller"));
-    let account = role.account().ok_or_else(nobody)?;
+    let account = role
+        .account()
+        .filter(|_| role.is_identity("role"))
+        .ok_or_else(nobody)?;
     // `*` cannot stand in the ARN of a session that a policy names (PRI-3).
     let resource = format!("assumed-role/{}/*", role.name());
     let session =

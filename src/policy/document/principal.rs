@@ -114,7 +114,7 @@ impl PrincipalEntry {
 
     fn identity(arn: Arn) -> Option<Self> {
         let account = arn.account().filter(|_| arn.region().is_empty())?;
-        let named = |kind: &str| arn.resource_after(kind).is_some_and(is_path_and_name);
+        let named = |kind: &str| arn.is_identity(kind);
         match arn.service() {
             "iam" if arn.resource() == "root" => Some(Self::Account {
                 partition: Some(arn.partition().to_owned()),
@@ -193,11 +193,6 @@ impl PrincipalEntry {
         findings.error("PRI-2", mark, message);
         None
     }
-}
-
-/// `[path/]name`, each part not empty.
-fn is_path_and_name(text: &str) -> bool {
-    !text.is_empty() && text.split('/').all(|part| !part.is_empty())
 }
 
 /// Unique ids are four letters that name the kind, and at least twelve letters and digits.
