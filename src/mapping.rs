@@ -70,7 +70,7 @@ mod table;
 mod template;
 mod trie;
 
-pub use catalogue::{Described, NoSuchType, PolicySource};
+pub use catalogue::{Described, Governed, NoSuchType, PolicySource};
 pub use definition::MappedService;
 pub use error::{MappingError, ResourceFault};
 pub use host::{Host, HostFault};

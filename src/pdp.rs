@@ -100,6 +100,7 @@ impl Pdp {
             name,
             None,
             mapped.owner,
+            mapped.governed,
         );
         let target = match target {
             Ok(target) => target,

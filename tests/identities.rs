@@ -321,6 +321,26 @@ spec:
         let claim = json!({"principal_tags": tags, "transitive_tag_keys": names});
         assert_eq!(assume(&snapshot, claim), expected, "{names}");
     }
+    // ROLE-4, EV-14: an endpoint is a gate for the call and not for the token that it carries.
+    let endpoint = r#"
+---
+apiVersion: sidegate.dev/v1alpha1
+kind: IamResource
+metadata: {name: endpoint}
+spec:
+  arn: "arn:aws:ec2:eu-1:210000000001:vpc-endpoint/vpce-1"
+  account: "210000000001"
+  endpoint: {id: vpce-1, policy: {Version: "2012-10-17", Statement: {Effect: Allow, Principal: "*", Action: "files:Get", Resource: "*"}}}
+"#;
+    let gated = crate::records::snapshot(&format!("{text}{endpoint}"));
+    let through = |action: &str| {
+        let token = token(json!({"principal_tags": {}}));
+        let mut asked = Question::of(Asker::Bearer(token), action, BOOK);
+        asked.context = vec![("aws:SourceVpce".into(), vec!["vpce-1".into()])];
+        answer(&gated, &asked)
+    };
+    assert_eq!(through("files:Get"), "allowed identity");
+    assert_eq!(through("files:Put"), "implicit_deny endpoint");
     // EV-5, RCP-1: what binds the role's account binds whoever a token stands for.
     let organization = r#"
 ---

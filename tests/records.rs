@@ -3,9 +3,11 @@
 
 use sidegate::loader::reload::compile;
 use sidegate::loader::source::{File, Files};
-use sidegate::model::Timestamp;
+use sidegate::model::{Headers, HttpCall, Peer, Protocol, Timestamp};
 use sidegate::pdp::{Asker, Pair, Pdp, Question, Verdict};
-use sidegate::snapshot::Snapshot;
+use sidegate::snapshot::{Snapshot, Store};
+use sidegate::telemetry::Metrics;
+use std::sync::Arc;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_893_456_000);
 
@@ -667,6 +669,8 @@ spec:
     several.context.clear();
     several.unknown = vec!["aws:SourceVpce".into()];
     assert_eq!(answer(&snapshot, &several), "implicit_deny endpoint");
+    let nothing_recorded = crate::records::snapshot(PEOPLE);
+    assert_eq!(answer(&nothing_recorded, &several), "allowed identity");
     // CTX-8: a service that repeats the call does not come through the caller's endpoint.
     let via = ["jobs.example.com"];
     assert_eq!(
@@ -846,6 +850,83 @@ fn what_would_silently_say_nothing_is_refused() {
          apiVersion: sidegate.dev/v1alpha1\nkind: IamPolicy\nmetadata: {name: scp}\nspec:\n  account: \"210000000001\"\n  type: ServiceControl\n  \
          document: {Version: \"2012-10-17\", Statement: {Effect: Allow, Action: \"*\", Resource: \"*\"}}\n";
     assert_eq!(rules(attached), ["error BND-7"]);
+}
+
+/// A mapped call by nobody, as the decision point sees it.
+fn call(snapshot: Snapshot, target: &str) -> String {
+    let store = Arc::new(Store::empty());
+    store.publish(Arc::new(snapshot));
+    let pdp = Pdp::new(store, Arc::new(Metrics::new().unwrap()));
+    let call = HttpCall {
+        method: "GET".into(),
+        scheme: "http".into(),
+        authority: "docs.test".into(),
+        target: target.into(),
+        headers: Headers::new(),
+        peer: Peer {
+            ip: None,
+            principal: String::new(),
+            endpoint: None,
+            secure: None,
+        },
+        protocol: Protocol::Http,
+    };
+    match pdp.decide(&call, NOW).verdict {
+        Verdict::Allow(permit) => format!("allowed {}", permit.layer()),
+        Verdict::Refuse(refusal) => format!("{} {}", refusal.reason(), refusal.layer_label()),
+    }
+}
+
+#[test]
+fn a_name_makes_no_resource_of_another_kind_than_its_route_says() {
+    let text = r#"
+apiVersion: sidegate.dev/v1alpha1
+kind: IamService
+metadata: {name: docs}
+spec:
+  prefix: docs
+  account: "210000000002"
+  resources:
+    file: {arn: "arn:aws:docs:::file/${Key}", policy: own}
+    part: {arn: "arn:aws:docs:::file/${Key}/part/${N}", policy: file}
+  routes:
+    - {match: "GET /files/{Key...}", action: "docs:Get", resource: file}
+    - {match: "GET /parts/{Key}/{N}", action: "docs:Get", resource: part}
+    - {match: "GET /raw/{Key...}", action: "docs:Get", resource: "arn:aws:docs:::file/${Key}"}
+    - {match: "GET /other/{Key...}", action: "docs:Get", resource: "arn:aws:docs:::other/${Key}"}
+---
+apiVersion: sidegate.dev/v1alpha1
+kind: IamResource
+metadata: {name: all}
+spec:
+  arn: "arn:aws:docs:::file/*"
+  account: "210000000002"
+  policy: {Version: "2012-10-17", Statement: {Effect: Deny, Principal: "*", Action: "*"}}
+---
+apiVersion: sidegate.dev/v1alpha1
+kind: IamResource
+metadata: {name: public}
+spec:
+  arn: "arn:aws:docs:::file/public"
+  account: "210000000002"
+  policy: {Version: "2012-10-17", Statement: {Effect: Allow, Principal: "*", Action: "docs:Get", Resource: "arn:aws:docs:::file/public*"}}
+"#;
+    for (target, expected) in [
+        ("/files/public", "allowed resource"),
+        ("/files/secret", "explicit_deny resource"),
+        ("/files/public/secret", "explicit_deny resource"),
+        ("/parts/public/7", "allowed resource"),
+        ("/parts/secret/7", "explicit_deny resource"),
+        ("/raw/public", "allowed resource"),
+        ("/raw/secret", "explicit_deny resource"),
+        // A part of `public` by its name, and a file by its route: nobody can tell.
+        ("/files/public/part/secret", "bad_resource "),
+        ("/raw/public/part/secret", "bad_resource "),
+        // What a route writes out need be of no type.
+        ("/other/x", "implicit_deny resource"),
+    ] {
+        assert_eq!(call(snapshot(text), target), expected, "{target}");
+    }
 }
 
 #[test]

@@ -94,6 +94,14 @@ impl ResourceSet {
         self.endpoints.get(id)
     }
 
+    /// Whether any endpoint has a policy.
+    #[must_use]
+    pub fn has_endpoint_policies(&self) -> bool {
+        self.endpoints
+            .values()
+            .any(|endpoint| endpoint.policy.is_some())
+    }
+
     /// How many records there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -61,6 +61,15 @@ pub struct Described<'c> {
     pub log_delivery: Option<&'c str>,
 }
 
+/// How a route says that its resources are governed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Governed<'t> {
+    /// As this type of this service.
+    AsType(&'t MappedService, &'t str),
+    /// As this resource is.
+    Like(&'t Arn),
+}
+
 /// The resource is of no type, and the types of its service are not all governed alike: nobody can
 /// say whose policy speaks for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,7 +92,44 @@ pub enum PolicySource {
     Parent(Arn),
 }
 
+impl NoSuchType {
+    fn of(arn: &Arn) -> Self {
+        Self {
+            service: arn.service().to_owned(),
+            resource: arn.resource().to_owned(),
+        }
+    }
+}
+
+impl Described<'_> {
+    /// Whether two types govern a resource in the same way.
+    fn is_alike(&self, other: &Self) -> bool {
+        self.policy == other.policy
+            && self.delegation == other.delegation
+            && self.resource_control == other.resource_control
+            && self.acl == other.acl
+            && self.log_delivery == other.log_delivery
+    }
+}
+
 impl Type {
+    fn described(&self, arn: &Arn, values: &[(&str, &str)]) -> Option<Described<'_>> {
+        Some(Described {
+            service: &self.service,
+            kind: &self.name,
+            owner: arn.account().unwrap_or_else(|| self.template.owner()),
+            policy: match &self.policy {
+                Policy::Nobody => PolicySource::Nobody,
+                Policy::Own => PolicySource::Own,
+                Policy::Parent(parent) => PolicySource::Parent(parent.fill(values, arn)?),
+            },
+            delegation: self.delegation,
+            resource_control: self.resource_control,
+            acl: &self.acl,
+            log_delivery: self.log_delivery.as_deref(),
+        })
+    }
+
     /// Whether a resource of this type is governed as one of no type would be.
     fn is_plain(&self) -> bool {
         self.delegation == TypeDelegation::Default && !matches!(self.policy, Policy::Parent(_))
@@ -146,10 +192,7 @@ impl Catalogue {
         let Some(types) = self.types.get(arn.service()) else {
             return Ok(None);
         };
-        let fault = || NoSuchType {
-            service: arn.service().to_owned(),
-            resource: arn.resource().to_owned(),
-        };
+        let fault = || NoSuchType::of(arn);
         let mut found = None;
         for kind in types {
             if let Some(values) = kind.template.read(arn) {
@@ -158,7 +201,7 @@ impl Catalogue {
             }
             // A book without a name is no shelf, though its ARN is like that of one.
             if kind.template.resembles(arn) {
-                return Err(fault());
+                break;
             }
         }
         let Some((kind, values)) = found else {
@@ -172,23 +215,39 @@ impl Catalogue {
                 Err(fault())
             };
         };
-        let policy = match &kind.policy {
-            Policy::Nobody => PolicySource::Nobody,
-            Policy::Own => PolicySource::Own,
-            Policy::Parent(parent) => {
-                PolicySource::Parent(parent.fill(&values, arn).ok_or_else(fault)?)
+        kind.described(arn, &values).map(Some).ok_or_else(fault)
+    }
+
+    /// As [`describe`](Self::describe), for a resource that a route names: its name must not make
+    /// it a resource of another kind than the route says.
+    pub(super) fn describe_mapped(
+        &self,
+        arn: &Arn,
+        governed: Governed<'_>,
+    ) -> Result<Option<Described<'_>>, NoSuchType> {
+        let found = self.describe(arn)?;
+        let is_so = match governed {
+            Governed::AsType(service, name) => {
+                let mut types = self.types.get(arn.service()).into_iter().flatten();
+                let own = types.find(|kind| *kind.service == *service && *kind.name == *name);
+                let own = own.and_then(|kind| kind.described(arn, &kind.template.read(arn)?));
+                own.is_some_and(|own| found.as_ref().is_some_and(|found| found.is_alike(&own)))
+            }
+            Governed::Like(example) => {
+                let example = self.describe(example)?;
+                match (&found, &example) {
+                    (Some(found), Some(example)) => {
+                        found.kind == example.kind && found.service == example.service
+                    }
+                    (found, example) => found.is_none() && example.is_none(),
+                }
             }
         };
-        Ok(Some(Described {
-            service: &kind.service,
-            kind: &kind.name,
-            owner: arn.account().unwrap_or_else(|| kind.template.owner()),
-            policy,
-            delegation: kind.delegation,
-            resource_control: kind.resource_control,
-            acl: &kind.acl,
-            log_delivery: kind.log_delivery.as_deref(),
-        }))
+        if is_so {
+            Ok(found)
+        } else {
+            Err(NoSuchType::of(arn))
+        }
     }
 
     /// Whether every authenticated caller may do the action (EV-6).
@@ -272,6 +331,7 @@ spec:
             "arn:aws:files:::a/",
             "arn:aws:files:::/b",
             "arn:aws-cn:files:::a",
+            "arn:aws:files:::/x/y",
         ] {
             assert!(table.describe(&Arn::parse(arn).unwrap()).is_err(), "{arn}");
         }

@@ -3,7 +3,7 @@
 use super::host::Host;
 use super::rule;
 use super::template::{ArnTemplate, BoundTemplate, TemplateFault, is_component};
-use crate::model::AccountId;
+use crate::model::{AccountId, Arn};
 use crate::policy::{Diagnostic, Place, PolicyOwner, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,9 +37,17 @@ pub(super) struct Definition<'s> {
 /// A resource that a route names, bound to the route's captures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BoundResource {
-    /// The type, unless the route gives a template of its own.
-    pub(super) kind: Option<Box<str>>,
+    pub(super) kind: Kind,
     pub(super) template: BoundTemplate,
+}
+
+/// What a route says of its resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// They are of this type of the service.
+    Type(Box<str>),
+    /// They are of whatever type this one is, which the template of the route gives.
+    Example(Arn),
 }
 
 /// Why a route cannot name its resource.
@@ -82,14 +90,15 @@ impl<'s> Definition<'s> {
             if !text.starts_with("arn:") {
                 return Err(ResourceTypeFault::Unknown(text.to_owned()));
             }
+            let template = ArnTemplate::parse(text, self.service)?;
             return Ok(BoundResource {
-                kind: None,
-                template: ArnTemplate::parse(text, self.service)?.bind(captures)?,
+                kind: Kind::Example(template.example().ok_or(TemplateFault::TooLong)?),
+                template: template.bind(captures)?,
             });
         }
         let template = self.types.get(text).ok_or(ResourceTypeFault::Told)?;
         Ok(BoundResource {
-            kind: Some(text.into()),
+            kind: Kind::Type(text.into()),
             template: template.bind(captures)?,
         })
     }

@@ -1,6 +1,7 @@
 //! What the calls of one route mean.
 
-use super::definition::{BoundResource, Definition, MappedService, ResourceTypeFault};
+use super::catalogue::Governed;
+use super::definition::{BoundResource, Definition, Kind, MappedService, ResourceTypeFault};
 use super::error::{MappingError, ResourceFault};
 use super::matcher::{Matcher, Piece};
 use super::path::{Path, PathFault};
@@ -23,8 +24,8 @@ pub struct Mapped<'t> {
     pub action: &'t Action,
     /// To what.
     pub resource: ResourceName,
-    /// The name of the resource's type, where the route names a type.
-    pub resource_type: Option<&'t str>,
+    /// How such resources are governed, as the route has it.
+    pub governed: Option<Governed<'t>>,
     /// The account that owns the resource: the one that its ARN template names, else the service's.
     /// `None` when neither does, which only an action without resource can have.
     pub owner: Option<AccountId>,
@@ -145,7 +146,7 @@ impl Meaning {
             route: &self.written,
             action: &self.action,
             resource: target.name,
-            resource_type: target.kind,
+            governed: target.governed,
             owner: target.owner,
             context,
             path: path.as_str().to_owned(),
@@ -156,14 +157,17 @@ impl Meaning {
         let Some(resource) = &self.resource else {
             return Ok(Target {
                 name: ResourceName::Wildcard,
-                kind: None,
+                governed: None,
                 // What a service does without a resource is its account's own business.
                 owner: self.service.account,
             });
         };
         Ok(Target {
             name: ResourceName::Arn(resource.template.render(captures)?),
-            kind: resource.kind.as_deref(),
+            governed: Some(match &resource.kind {
+                Kind::Type(kind) => Governed::AsType(&self.service, kind),
+                Kind::Example(arn) => Governed::Like(arn),
+            }),
             owner: Some(resource.template.owner()),
         })
     }
@@ -172,7 +176,7 @@ impl Meaning {
 /// The resource of one call.
 struct Target<'t> {
     name: ResourceName,
-    kind: Option<&'t str>,
+    governed: Option<Governed<'t>>,
     owner: Option<AccountId>,
 }
 

@@ -2,7 +2,7 @@
 
 mod compile;
 
-use super::catalogue::{Catalogue, Described, NoSuchType};
+use super::catalogue::{Catalogue, Described, Governed, NoSuchType};
 use super::error::MappingError;
 use super::host::Host;
 use super::matcher::{is_grpc_service, is_identifier, is_method};
@@ -69,6 +69,19 @@ impl Table {
     /// [`NoSuchType`] when nobody can say whose policy speaks for it.
     pub fn describe(&self, arn: &Arn) -> Result<Option<Described<'_>>, NoSuchType> {
         self.catalogue.describe(arn)
+    }
+
+    /// As [`describe`](Self::describe), for a resource that a route names.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchType`] also when its name makes it a resource of another kind than the route says.
+    pub fn describe_mapped(
+        &self,
+        arn: &Arn,
+        governed: Governed<'_>,
+    ) -> Result<Option<Described<'_>>, NoSuchType> {
+        self.catalogue.describe_mapped(arn, governed)
     }
 
     /// Whether every authenticated caller may do the action (EV-6).

@@ -232,6 +232,10 @@ impl ArnTemplate {
                 Some(Part::Text(text)) if at + 2 == self.parts.len() => {
                     rest.strip_suffix(text.as_str())?.len()
                 }
+                // What begins with its own end would be a name within nothing.
+                Some(Part::Text(text)) if !may_be_empty && rest.starts_with(text.as_str()) => {
+                    return None;
+                }
                 Some(Part::Text(text)) => first + rest.get(first..)?.find(text.as_str())?,
             };
             if end < first {
@@ -254,6 +258,12 @@ impl ArnTemplate {
         let region = self.region.like(like.region());
         let account = self.account.like(like.account_text());
         Arn::parse(&self.write(region, account, value)?).ok()
+    }
+
+    /// The ARN of one such resource.
+    pub(super) fn example(&self) -> Option<Arn> {
+        let text = self.write(&self.region.text, &self.account.text, |_| Some("x"));
+        Arn::parse(&text?).ok()
     }
 
     fn write<'v>(

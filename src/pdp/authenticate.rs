@@ -1,7 +1,7 @@
 //! From what a call presents to who is calling.
 
 use crate::authn::{Bearer, Presented, WebIdentity, presented};
-use crate::engine::{Subject, judge};
+use crate::engine::{Layers, Subject, judge};
 use crate::model::{
     AccountId, Action, Arn, Context, Credential, Decision, HttpCall, Layer, Principal, Reason,
     Request, ResourceName, Timestamp,
@@ -139,10 +139,15 @@ fn may_assume(
     for action in actions {
         let action = Action::parse(action).map_err(|_| Refusal::Internal)?;
         let name = ResourceName::Arn(role.arn.clone());
-        let target = Target::look_up(snapshot, &caller.principal, &action, name, None, None)?;
+        let target = Target::look_up(snapshot, &caller.principal, &action, name, None, None, None)?;
         let mut context = context.clone();
         context::set_records(&mut context, snapshot, &caller, &target);
-        let layers = layers_of(snapshot, &caller, &target, &context);
+        // ROLE-4: the trust policy decides, and control policies. An endpoint is a gate for the call
+        // itself (EV-14), which is yet to be judged.
+        let layers = Layers {
+            endpoint: None,
+            ..layers_of(snapshot, &caller, &target, &context)
+        };
         let request = Request {
             principal: &caller.principal,
             credential: Credential::Ordinary,

@@ -242,7 +242,15 @@ fn read<'s>(
     };
     let mut context = context::of_question(caller, question, now)
         .map_err(|fault| malformed("bad_context", fault.to_string()))?;
-    let target = Target::look_up(snapshot, &caller.principal, &action, name, stated, None)?;
+    let target = Target::look_up(
+        snapshot,
+        &caller.principal,
+        &action,
+        name,
+        stated,
+        None,
+        None,
+    )?;
     context::set_records(&mut context, snapshot, caller, &target);
     Ok(Ready {
         action,

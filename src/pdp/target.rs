@@ -1,7 +1,7 @@
 //! What is asked about: the resource with all that is recorded of it (CTX-4).
 
 use crate::engine::{Document, EndpointFacts, Level, Membership};
-use crate::mapping::PolicySource;
+use crate::mapping::{Governed, PolicySource};
 use crate::model::{
     AccountId, Action, Arn, Context, ContextValue, Delegation, EvaluationFault, Principal,
     Resource, ResourceName,
@@ -42,7 +42,7 @@ impl<'s> Target<'s> {
     /// Looks up what is asked about.
     ///
     /// `stated` is the owner as the asker has it, and `usual` the one to assume where neither a
-    /// record nor the ARN nor the asker names one.
+    /// record nor the ARN nor the asker names one. `governed` is what a route says of the resource.
     ///
     /// # Errors
     ///
@@ -54,11 +54,12 @@ impl<'s> Target<'s> {
         name: ResourceName,
         stated: Option<AccountId>,
         usual: Option<AccountId>,
+        governed: Option<Governed<'_>>,
     ) -> Result<Self, Refusal> {
         let found = match name.arn() {
             None => Found::default(),
             Some(arn) if arn.service() == "iam" => Found::of_identity(snapshot, action, arn),
-            Some(arn) => Found::of_resource(snapshot, principal, action, arn)?,
+            Some(arn) => Found::of_resource(snapshot, principal, action, arn, governed)?,
         };
         if let (Some(recorded), Some(stated)) = (found.recorded, stated)
             && recorded != stated
@@ -151,14 +152,16 @@ impl<'s> Found<'s> {
         principal: &Principal,
         action: &Action,
         arn: &Arn,
+        governed: Option<Governed<'_>>,
     ) -> Result<Self, Refusal> {
-        let described = snapshot
-            .mapping
-            .describe(arn)
-            .map_err(|fault| Refusal::Malformed {
-                label: "bad_resource",
-                message: fault.to_string(),
-            })?;
+        let described = match governed {
+            None => snapshot.mapping.describe(arn),
+            Some(governed) => snapshot.mapping.describe_mapped(arn, governed),
+        };
+        let described = described.map_err(|fault| Refusal::Malformed {
+            label: "bad_resource",
+            message: fault.to_string(),
+        })?;
         let records = snapshot.policies.resources();
         let record = records.find(arn);
         let speaker = match described.as_ref().map(|described| &described.policy) {
@@ -201,16 +204,23 @@ pub(super) enum ThroughEndpoint<'s> {
 
 impl<'s> ThroughEndpoint<'s> {
     pub(super) fn of(snapshot: &'s Snapshot, context: &Context) -> Self {
+        let resources = snapshot.policies.resources();
         let id = match context.lookup("aws:sourcevpce") {
-            None => return Self::None,
             Some(ContextValue::Values(values)) => match values.as_slice() {
                 [] => return Self::None,
                 [id] => id,
-                _ => return Self::Doubtful,
+                several => {
+                    let mut known = several.iter().filter_map(|id| resources.endpoint(id));
+                    let doubtful = known.any(|endpoint| endpoint.policy.is_some());
+                    return if doubtful { Self::Doubtful } else { Self::None };
+                }
             },
-            Some(ContextValue::Unknown) => return Self::Doubtful,
+            Some(ContextValue::Unknown) if resources.has_endpoint_policies() => {
+                return Self::Doubtful;
+            }
+            Some(ContextValue::Unknown) | None => return Self::None,
         };
-        match snapshot.policies.resources().endpoint(id) {
+        match resources.endpoint(id) {
             Some(endpoint) => Self::Known(endpoint),
             None => Self::None,
         }

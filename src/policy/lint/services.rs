@@ -219,6 +219,29 @@ fn shape(resource: &str) -> Vec<Piece> {
 
 /// Whether some text fits both.
 pub(super) fn meet(one: &[Piece], other: &[Piece]) -> bool {
+    let mut one = one;
+    let mut other = other;
+    // What stands alike at both ends meets, and most pairs end here.
+    while let (
+        [Piece::Character(left), one_rest @ ..],
+        [Piece::Character(right), other_rest @ ..],
+    ) = (one, other)
+    {
+        if left != right {
+            return false;
+        }
+        (one, other) = (one_rest, other_rest);
+    }
+    while let (
+        [one_rest @ .., Piece::Character(left)],
+        [other_rest @ .., Piece::Character(right)],
+    ) = (one, other)
+    {
+        if left != right {
+            return false;
+        }
+        (one, other) = (one_rest, other_rest);
+    }
     // From the end: whether what is left of `one` meets what is left of `other`, for each rest of
     // `other`.
     let only_many = |rest: &[Piece]| rest.iter().all(|piece| *piece == Piece::Many);
