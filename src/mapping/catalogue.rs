@@ -102,6 +102,10 @@ impl NoSuchType {
 }
 
 impl Described<'_> {
+    fn is(&self, service: &MappedService, kind: &str) -> bool {
+        self.kind == kind && self.service == service
+    }
+
     /// Whether two types govern a resource in the same way.
     fn is_alike(&self, other: &Self) -> bool {
         self.policy == other.policy
@@ -227,6 +231,12 @@ impl Catalogue {
     ) -> Result<Option<Described<'_>>, NoSuchType> {
         let found = self.describe(arn)?;
         let is_so = match governed {
+            Governed::AsType(service, name)
+                if found.as_ref().is_some_and(|found| found.is(service, name)) =>
+            {
+                true
+            }
+            // Another type has such names too: it may be one that says the same.
             Governed::AsType(service, name) => {
                 let mut types = self.types.get(arn.service()).into_iter().flatten();
                 let own = types.find(|kind| *kind.service == *service && *kind.name == *name);
@@ -236,9 +246,7 @@ impl Catalogue {
             Governed::Like(example) => {
                 let example = self.describe(example)?;
                 match (&found, &example) {
-                    (Some(found), Some(example)) => {
-                        found.kind == example.kind && found.service == example.service
-                    }
+                    (Some(found), Some(example)) => found.is(example.service, example.kind),
                     (found, example) => found.is_none() && example.is_none(),
                 }
             }
