@@ -30,7 +30,8 @@ pub mod is_authorized_request {
     /// Who asks for access. Without a caller the question is about an anonymous one.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Caller {
-        /// The ARN of a user, a role session or a root user. The peer that asks is trusted to know.
+        /// The ARN of a user, a role session or a root user, or the name of a service. The peer that asks
+        /// is trusted to know. A session that is named has the tags of its role and no others.
         #[prost(string, tag = "1")]
         Principal(::prost::alloc::string::String),
         /// A bearer token that the caller received: it is verified here.
