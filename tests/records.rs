@@ -852,6 +852,40 @@ fn what_would_silently_say_nothing_is_refused() {
     assert_eq!(rules(attached), ["error BND-7"]);
 }
 
+#[test]
+fn what_stands_in_a_container_is_its_owner_s() {
+    // The service is of one account and keeps shelves of others: their books are not its own.
+    let records = r#"
+apiVersion: sidegate.dev/v1alpha1
+kind: IamResource
+metadata: {name: shelf}
+spec: {arn: "arn:aws:files:::of-one", account: "210000000001"}
+---
+apiVersion: sidegate.dev/v1alpha1
+kind: IamResource
+metadata: {name: book}
+spec: {arn: "arn:aws:files:::of-one/lent", account: "210000000002"}
+"#;
+    let snapshot = snapshot(&format!("{PEOPLE}{FILES}{records}"));
+    let (ana, ben) = ("210000000001:user/ana", "210000000002:user/ben");
+    let (own, lent) = ("arn:aws:files:::of-one/b", "arn:aws:files:::of-one/lent");
+    check(
+        &snapshot,
+        &[
+            (ana, "files:Get", own, "allowed identity"),
+            (ben, "files:Get", own, "implicit_deny resource"),
+            (ana, "files:Get", lent, "implicit_deny resource"),
+            (ben, "files:Get", lent, "allowed identity"),
+            (
+                ben,
+                "files:Get",
+                "arn:aws:files:::other/b",
+                "allowed identity",
+            ),
+        ],
+    );
+}
+
 /// A mapped call by nobody, as the decision point sees it.
 fn call(snapshot: Snapshot, target: &str) -> String {
     let store = Arc::new(Store::empty());

@@ -164,9 +164,13 @@ impl<'s> Found<'s> {
         })?;
         let records = snapshot.policies.resources();
         let record = records.find(arn);
+        let container = match described.as_ref().map(|described| &described.policy) {
+            Some(PolicySource::Parent(parent)) => records.find(parent),
+            Some(PolicySource::Nobody | PolicySource::Own) | None => None,
+        };
         let speaker = match described.as_ref().map(|described| &described.policy) {
             Some(PolicySource::Nobody) => None,
-            Some(PolicySource::Parent(parent)) => records.find(parent),
+            Some(PolicySource::Parent(_)) => container,
             Some(PolicySource::Own) | None => record,
         };
         let acl = match (&described, record) {
@@ -180,7 +184,8 @@ impl<'s> Found<'s> {
             described.delegation == TypeDelegation::Explicit
         };
         Ok(Self {
-            recorded: record.map(|record| record.owner),
+            // What stands in a container is its owner's, unless a record of its own says otherwise.
+            recorded: record.or(container).map(|record| record.owner),
             owner: described.as_ref().map(|described| described.owner),
             tags: tags.map_or(Tags::Unknown, Tags::Known),
             policy: speaker.and_then(|record| record.policy.as_ref()),
