@@ -1,13 +1,19 @@
 //! The decision for one action on one resource (EV-10).
 
+mod applicable;
+mod fixed;
+
+pub(super) use applicable::Applicable;
+
 use crate::engine::document::{Document, Level, Statement};
 use crate::engine::principal::{Caller, MatchKind};
 use crate::engine::truth::Truth;
 use crate::model::{
-    AccountId, Arn, Credential, Decision, Delegation, EvaluationFault, FederationIssuer, Grant,
-    Layer, Principal, Reason, Request, ResourceName, StatementRef,
+    AccountId, Arn, Decision, Delegation, EvaluationFault, FederationIssuer, Grant, Layer,
+    Principal, Reason, Request, ResourceName, StatementRef,
 };
 use crate::policy::Effect;
+use fixed::{crosses_partitions, is_refused_to_credential, needs_no_permission};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -81,58 +87,6 @@ fn owner(request: &Request<'_>) -> Result<Option<AccountId>, EvaluationFault> {
     }
 }
 
-/// ARN-8.
-fn crosses_partitions(request: &Request<'_>) -> bool {
-    match (request.principal.arn(), request.resource.name.arn()) {
-        (Some(caller), Some(resource)) => caller.partition() != resource.partition(),
-        _ => false,
-    }
-}
-
-/// ROLE-7 and ROLE-17: fixed refusals that no policy lifts.
-fn is_refused_to_credential(request: &Request<'_>) -> bool {
-    let (prefix, name) = (request.action.prefix(), request.action.name());
-    let is_root = matches!(request.principal, Principal::Root { .. });
-    if is_root && prefix == "sts" && name == "assumerole" {
-        return true;
-    }
-    match (request.principal, request.credential) {
-        (Principal::RoleSession { .. }, _) => {
-            prefix == "sts" && matches!(name, "getsessiontoken" | "getfederationtoken")
-        }
-        (Principal::FederatedUser { .. }, _) => {
-            prefix == "iam" || (prefix == "sts" && name != "getcalleridentity")
-        }
-        (_, Credential::SessionToken { mfa }) => {
-            (prefix == "iam" && !mfa) || (prefix == "sts" && !is_open_to_session_tokens(name))
-        }
-        (_, Credential::Ordinary) => false,
-    }
-}
-
-/// What a session token of a user may ask of the token service: its own identity, and to assume a
-/// role with all that is decided along with it (ROLE-17, ROLE-20, ROLE-25).
-fn is_open_to_session_tokens(name: &str) -> bool {
-    matches!(
-        name,
-        "assumerole" | "getcalleridentity" | "setcontext" | "setsourceidentity" | "tagsession"
-    )
-}
-
-/// EV-6.
-fn needs_no_permission(layers: &Layers<'_>, request: &Request<'_>) -> bool {
-    let authenticated = !matches!(
-        request.principal,
-        Principal::Anonymous | Principal::IdentityProvider { .. }
-    );
-    let of_sts = request.action.prefix() == "sts"
-        && matches!(
-            request.action.name(),
-            "getcalleridentity" | "getsessiontoken"
-        );
-    authenticated && (layers.no_permission_needed || of_sts)
-}
-
 /// What the scan of one layer found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Found {
@@ -157,63 +111,6 @@ struct Judgement<'a, 'r> {
     identity: bool,
     boundary: bool,
     session: bool,
-}
-
-/// The layers that bind this kind of caller (EV-5).
-pub(super) struct Applicable<'a> {
-    pub(super) scp: Option<&'a [Level]>,
-    pub(super) rcp: Option<&'a [Level]>,
-    pub(super) endpoint: Option<&'a [Arc<Document>]>,
-    pub(super) resource: Option<&'a Arc<Document>>,
-    pub(super) identity: Option<&'a [Arc<Document>]>,
-    pub(super) boundary: Option<&'a [Arc<Document>]>,
-    pub(super) session: Option<&'a [Arc<Document>]>,
-    acl: bool,
-}
-
-impl<'a> Applicable<'a> {
-    pub(super) fn of(layers: &Layers<'a>, request: &Request<'_>) -> Self {
-        let service_linked = matches!(
-            request.principal,
-            Principal::RoleSession {
-                service_linked: true,
-                ..
-            }
-        );
-        let (has_scp, has_identity, has_session) = match request.principal {
-            Principal::Anonymous
-            | Principal::Service { .. }
-            | Principal::IdentityProvider { .. } => (false, false, false),
-            Principal::Root { assumed, .. } => (true, false, *assumed),
-            Principal::User { .. }
-            | Principal::RoleSession { .. }
-            | Principal::FederatedUser { .. } => (true, true, true),
-        };
-        // CTX-8: a service that repeats a call does not use the caller's endpoint.
-        let at_endpoint =
-            !request.forwarded && !matches!(request.principal, Principal::Service { .. });
-        Self {
-            scp: layers.scp.filter(|_| has_scp && !service_linked),
-            rcp: layers
-                .rcp
-                .filter(|_| !service_linked && !is_retiring_a_grant(request)),
-            endpoint: layers.endpoint.filter(|_| at_endpoint),
-            resource: layers.resource,
-            identity: has_identity.then_some(layers.identity),
-            boundary: layers.boundary.filter(|_| has_identity && !service_linked),
-            // EV-5: a user has none, so an empty list of them is no limit.
-            session: layers.session.filter(|documents| {
-                let of_user = matches!(request.principal, Principal::User { .. });
-                has_session && !(of_user && documents.is_empty())
-            }),
-            acl: layers.acl,
-        }
-    }
-}
-
-/// RCP-3.
-fn is_retiring_a_grant(request: &Request<'_>) -> bool {
-    request.action.folded() == "kms:retiregrant"
 }
 
 impl<'a, 'r> Judgement<'a, 'r> {
