@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use generated::Chance;
 use sidegate::loader::reload::compile;
 use sidegate::loader::source::{Limits, read_once};
-use sidegate::model::{Headers, HttpCall, Peer, Protocol, Timestamp};
+use sidegate::model::{Body, Headers, HttpCall, Peer, Protocol, Timestamp};
 use sidegate::pdp::{Asker, Pdp, Question};
 use sidegate::snapshot::Store;
 use sidegate::telemetry::Metrics;
@@ -65,6 +65,7 @@ fn checking(criterion: &mut Criterion) {
         authority: "shop.test".into(),
         target: "/v1/orders/7?page=2".into(),
         headers,
+        body: Body::none(),
         peer: Peer {
             ip: Some([192, 0, 2, 7].into()),
             principal: "spiffe://shop.test/ns/shop/sa/cart".into(),

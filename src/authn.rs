@@ -16,21 +16,27 @@
 //! - A member or claim of the wrong JSON type is a refusal, never absent (JWT-04).
 //! - No input makes anything in here panic.
 
+mod access_keys;
 mod base64url;
 mod claim_path;
 mod credential;
+mod failure;
 mod json;
 mod jwks;
 mod jwt;
 mod peer;
 mod session_name;
+mod sigv4;
 mod spiffe;
 #[cfg(test)]
 mod test_keys;
 
-pub use credential::{Bearer, CredentialError, Presented, presented};
+pub use access_keys::{AccessKeys, SecretFiles};
+pub use credential::{Bearer, CredentialError, Presented, presented, presents_signature};
+pub use failure::Failure;
 pub use json::JsonError;
 pub use jwks::{KeyFault, KeySet, KeySetError, SignatureFault};
 pub use jwt::{JwtError, Part, TagFault, Verifier, WebIdentity};
 pub use peer::{PeerIdentity, PeerTable};
+pub use sigv4::{SigV4Error, SignatureForm, SignedCall, SigningKey};
 pub use spiffe::PeerError;

@@ -55,6 +55,11 @@ pub const SETTINGS: &[Setting] = &[
         "how long a change must have settled before it is loaded",
     ),
     setting(
+        "credentials.directory",
+        "",
+        "the directory of the secrets that access keys name; empty when there is none",
+    ),
+    setting(
         "decisions.address",
         "127.0.0.1:9191",
         "where gRPC is served: `HOST:PORT` or `unix:/PATH`, or several of them",
@@ -145,6 +150,8 @@ pub struct Config {
 pub struct Bundle {
     /// The directory; `None` when it was not set.
     pub directory: Option<PathBuf>,
+    /// The directory of the secrets that it names, if there is one.
+    pub credentials: Option<PathBuf>,
     /// How it is watched.
     pub watch: watch::Settings,
 }

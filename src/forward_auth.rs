@@ -23,15 +23,15 @@ pub use profile::Profile;
 use crate::clock::{Clock, Stopwatch};
 use crate::model::HttpCall;
 use crate::pdp::{
-    DECISION_HEADER, DecisionId, Forwarding, Outcome, Pdp, Refusal, Verdict, challenge,
-    denial_body, headers_to_remove, identity_headers, log,
+    DecisionId, Denial, Dialect, Forwarding, Outcome, Pdp, Refusal, Verdict, headers_to_remove,
+    identity_headers, log,
 };
 use crate::telemetry::{Door, Metrics};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -100,8 +100,8 @@ impl ForwardAuth {
         match &outcome.verdict {
             Verdict::Allow(_) => self
                 .allowed(outcome, id, profile, call)
-                .unwrap_or_else(|| denied(&Refusal::Internal, id, profile, call)),
-            Verdict::Refuse(refusal) => denied(refusal, id, profile, call),
+                .unwrap_or_else(|| denied(&Refusal::Internal, id, profile, outcome.dialect)),
+            Verdict::Refuse(refusal) => denied(refusal, id, profile, outcome.dialect),
         }
     }
 
@@ -138,21 +138,22 @@ fn denied(
     refusal: &Refusal,
     id: &DecisionId,
     profile: Profile,
-    call: Option<&HttpCall>,
+    dialect: Dialect,
 ) -> Response<Body> {
-    let protocol = call.map_or(crate::model::Protocol::Http, |call| call.protocol);
-    let (content_type, body) = denial_body(refusal, id, protocol);
+    let Denial {
+        status,
+        headers,
+        body,
+    } = dialect.write(refusal, id);
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = profile.status(refusal.http_status());
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // An id is hexadecimal digits and hyphens.
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        headers.insert(HeaderName::from_static(DECISION_HEADER), value);
-    }
-    if let Some(text) = challenge(refusal) {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(text));
+    *response.status_mut() = profile.status(status);
+    for (name, value) in headers {
+        // Codes and ids are visible ASCII.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(name), value);
+        }
     }
     response
 }

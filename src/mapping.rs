@@ -53,28 +53,33 @@
 //! | `MAP-15` | the action is of another service |
 //! | `MAP-16` | a context key is set twice |
 //! | `MAP-17` | the partition or region of the service cannot stand in an ARN |
+//! | `MAP-18` | a service with a protocol has no host, or shares one with another |
+//! | `MAP-19` | what is said of an operation cannot be read |
 
+mod body;
 mod catalogue;
 mod conflict;
 mod definition;
 mod error;
-mod escape;
 mod host;
 mod matcher;
 mod meaning;
+mod operations;
 mod path;
 mod query;
 mod rule;
+mod s3;
 mod source;
 mod table;
 mod template;
 mod trie;
 
+pub use body::BodyFault;
 pub use catalogue::{Described, Governed, NoSuchType, PolicySource};
 pub use definition::MappedService;
 pub use error::{MappingError, ResourceFault};
 pub use host::{Host, HostFault};
-pub use meaning::Mapped;
+pub use meaning::{Mapped, Target};
 pub use path::{Path, PathFault, Segment};
 pub use query::{Query, QueryFault};
 pub use table::Table;

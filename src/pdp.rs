@@ -13,22 +13,25 @@ mod answer;
 mod authenticate;
 mod caller;
 mod context;
+mod dialect;
 mod outcome;
 mod question;
 mod target;
 
 pub use answer::{
     ACCOUNT_HEADER, DECISION_HEADER, DecisionId, Forwarding, PRINCIPAL_HEADER, SESSION_HEADER,
-    challenge, denial_body, headers_to_remove, identity_headers, log,
+    headers_to_remove, identity_headers, log,
 };
-pub use caller::{AuthenticationType, Caller};
+pub use caller::{AuthenticationType, Caller, Signature};
+pub use dialect::{Denial, Dialect, JsonVersion};
 pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};
 pub use question::{Asker, Explained, Pair, Question};
 
 use crate::clock::Stopwatch;
 use crate::engine::{Layers, judge};
-use crate::mapping::MappingError;
+use crate::mapping::{Mapped, MappingError, Target as MappedTarget};
 use crate::model::{Context, HttpCall, Request, Timestamp};
+use crate::policy::ServiceProtocol;
 use crate::snapshot::{Snapshot, Store};
 use crate::telemetry::{Metrics, Stage};
 use std::sync::Arc;
@@ -60,73 +63,107 @@ impl Pdp {
         let Some(snapshot) = self.store.current() else {
             return Outcome::refused(Refusal::NoSnapshot);
         };
-        let mut stopwatch = Stopwatch::start();
         let mut subjects = Subjects {
             revision: Some(snapshot.revision.clone()),
             ..Subjects::default()
         };
-        let caller = authenticate::call(&snapshot, call, now);
-        self.metrics
-            .stage(Stage::Authenticate, stopwatch.lap().as_secs_f64());
-        let caller = match caller {
-            Ok(caller) => caller,
+        match self.judge_call(&snapshot, call, now, &mut subjects) {
+            Ok(outcome) => outcome,
             Err(refusal) => {
-                return Outcome {
+                let service = snapshot.mapping.service(call);
+                let service = service.or_else(|| snapshot.mapping.protocol_service(call));
+                Outcome {
                     verdict: Verdict::Refuse(refusal),
                     subjects,
-                };
+                    dialect: Dialect::of(service, call),
+                }
             }
-        };
+        }
+    }
+
+    fn judge_call(
+        &self,
+        snapshot: &Snapshot,
+        call: &HttpCall,
+        now: Timestamp,
+        subjects: &mut Subjects,
+    ) -> Result<Outcome, Refusal> {
+        let mut stopwatch = Stopwatch::start();
+        let caller = authenticate::call(snapshot, call, now);
+        self.metrics
+            .stage(Stage::Authenticate, stopwatch.lap().as_secs_f64());
+        let caller = caller?;
         subjects.caller(&caller);
         let mapped = snapshot.mapping.resolve(call);
         self.metrics
             .stage(Stage::Map, stopwatch.lap().as_secs_f64());
-        let mapped = match mapped {
-            Ok(mapped) => mapped,
-            Err(fault) => {
-                return Outcome {
-                    verdict: Verdict::Refuse(unmapped(&fault)),
-                    subjects,
-                };
+        let mapped = mapped.map_err(|fault| unmapped(&fault))?;
+        authenticate::check_coverage(&caller, call, &mapped)?;
+        let context = context::of_call(&caller, call, &mapped, now);
+        let mut allowed: Option<Outcome> = None;
+        for target in &mapped.targets {
+            subjects.asked(&target.action, target.resource.as_str());
+            let mut outcome = judge_target(snapshot, &caller, target, &mapped, context.clone())?;
+            outcome.subjects = Subjects {
+                revision: subjects.revision.clone(),
+                ..subjects.clone()
+            };
+            match (&outcome.verdict, &mut allowed) {
+                (Verdict::Refuse(refusal), _) => return Err(refusal.clone()),
+                // EV-13: all of it, or nothing; what is told of an allow is told of the first.
+                (Verdict::Allow(permit), Some(first)) => first.also(permit),
+                (Verdict::Allow(_), None) => allowed = Some(outcome),
             }
-        };
-        subjects.asked(mapped.action, mapped.resource.as_str());
-        let mut context = context::of_call(&caller, call, &mapped, now);
-        let (action, name) = (mapped.action, mapped.resource);
-        let target = Target::look_up(
-            &snapshot,
-            &caller.principal,
-            action,
-            name,
-            None,
-            mapped.owner,
-            mapped.governed,
-        );
-        let target = match target {
-            Ok(target) => target,
-            Err(refusal) => {
-                return Outcome {
-                    verdict: Verdict::Refuse(refusal),
-                    subjects,
-                };
-            }
-        };
-        context::set_records(&mut context, &snapshot, &caller, &target);
-        let request = Request {
-            principal: &caller.principal,
-            credential: crate::model::Credential::Ordinary,
-            forwarded: false,
-            action,
-            resource: &target.resource,
-            context: &context,
-        };
-        let layers = layers_of(&snapshot, &caller, &target, &context);
-        let decision = judge(&layers, &request);
-        let outcome = Outcome::of_decision(&decision, &layers, &request, subjects);
+        }
         self.metrics
             .stage(Stage::Decide, stopwatch.lap().as_secs_f64());
-        outcome
+        // INVARIANT: a mapped call has a target; without one there is nothing to allow.
+        allowed.ok_or(Refusal::Internal)
     }
+}
+
+/// Judges one action on one resource of a call.
+fn judge_target(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    mapped: &MappedTarget<'_>,
+    of_call: &Mapped<'_>,
+    mut context: Context,
+) -> Result<Outcome, Refusal> {
+    let target = Target::look_up(
+        snapshot,
+        &caller.principal,
+        &mapped.action,
+        mapped.resource.clone(),
+        None,
+        mapped.owner,
+        mapped.governed,
+    )?;
+    for (key, value) in &mapped.context {
+        context.set(key, value.clone());
+    }
+    context::set_records(&mut context, snapshot, caller, &target);
+    if of_call.service.protocol == ServiceProtocol::S3
+        && let Some(owner) = target.resource.owner
+    {
+        context.set("s3:ResourceAccount", owner.as_str());
+    }
+    let request = Request {
+        principal: &caller.principal,
+        credential: crate::model::Credential::Ordinary,
+        forwarded: false,
+        action: &mapped.action,
+        resource: &target.resource,
+        context: &context,
+    };
+    let layers = layers_of(snapshot, caller, &target, &context);
+    let decision = judge(&layers, &request);
+    Ok(Outcome::of_decision(
+        &decision,
+        &layers,
+        &request,
+        Subjects::default(),
+    ))
 }
 
 /// The policies that stand between a caller and a resource of the bundle.
@@ -155,6 +192,11 @@ fn layers_of<'a>(
         acl: target.acl,
         no_permission_needed: target.no_permission_needed,
     }
+}
+
+/// What becomes of a call that is for no service.
+fn unmapped_call(fault: Option<MappingError>) -> Refusal {
+    fault.map_or(Refusal::Unmapped, |fault| unmapped(&fault))
 }
 
 fn unmapped(fault: &MappingError) -> Refusal {

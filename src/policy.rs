@@ -27,11 +27,13 @@ pub mod policy_test;
 mod provider;
 pub mod resource_record;
 mod service;
+mod signing;
 pub mod template;
 pub mod yaml;
 
 pub use bundle::{API_VERSION, Bundle, BundleFile, Refused};
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use directory::User;
 pub use document::{
     ActionPattern, Base, Comparison, Condition, ConditionValue, Effect, Element, Policy,
     PolicyKind, PrincipalEntry, Qualifier, ResourcePattern, Statement,
@@ -41,6 +43,7 @@ pub use keys::Keys;
 pub use peer::{PeerMapping, PeerMatch};
 pub use provider::{AuthorizedParty, OidcProvider, RoleRule, SigningAlgorithm};
 pub use service::{
-    Cardinality, ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route, Service,
-    TypeDelegation,
+    Cardinality, ConditionKeyType, Operation, PathMode, PolicyOwner, ResourceType, Route, Service,
+    ServiceProtocol, TypeDelegation,
 };
+pub use signing::{PayloadMode, Signing};

@@ -2,7 +2,7 @@
 //!
 //! Floor 3. Compiling a snapshot is pure; publishing it is one store.
 
-use crate::authn::{PeerTable, Verifier};
+use crate::authn::{AccessKeys, PeerTable, SecretFiles, Verifier};
 use crate::engine::PolicySet;
 use crate::mapping::{PolicySource, Table};
 use crate::model::{Arn, Timestamp};
@@ -63,6 +63,15 @@ pub struct Snapshot {
     pub issuers: usize,
     /// Mapped client certificates.
     pub peers: PeerTable,
+    /// Long-term access keys.
+    pub access_keys: AccessKeys,
+}
+
+/// What a bundle refers to and does not hold itself.
+#[derive(Clone, Copy, Default)]
+pub struct Surroundings<'s> {
+    /// The files of the credentials directory; `None` where there is none.
+    pub secrets: Option<&'s SecretFiles<'s>>,
 }
 
 /// Where a snapshot comes from.
@@ -79,7 +88,7 @@ pub struct Origin {
 }
 
 impl Snapshot {
-    /// Compiles a bundle.
+    /// Compiles a bundle; gives the warnings with it.
     ///
     /// # Errors
     ///
@@ -87,25 +96,29 @@ impl Snapshot {
     /// that cannot be used, peers that are ambiguous.
     pub fn compile(
         bundle: &Bundle,
-        warnings: usize,
+        surroundings: Surroundings<'_>,
+        mut warnings: Vec<Diagnostic>,
         origin: Origin,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let users = &bundle.directory.users;
+        let keys = AccessKeys::compile(users, surroundings.secrets);
         let mapping = Table::compile(&bundle.services);
         let tokens = Verifier::compile(&bundle.providers);
         let peers = PeerTable::compile(&bundle.peers);
-        match (mapping, tokens, peers) {
-            (Ok(mapping), Ok(tokens), Ok(peers)) => {
+        match (mapping, tokens, peers, keys) {
+            (Ok(mapping), Ok(tokens), Ok(peers), Ok((access_keys, of_keys))) => {
                 let faults = idle_records(&bundle.resources, &mapping);
                 if !faults.is_empty() {
                     return Err(faults);
                 }
-                Ok(Self {
+                warnings.extend(of_keys);
+                let snapshot = Self {
                     revision: origin.revision,
                     compiled_at: origin.at,
                     source: origin.source,
                     source_bytes: origin.bytes,
                     files: bundle.files,
-                    warnings,
+                    warnings: warnings.len(),
                     policies: PolicySet::compile(
                         &bundle.directory,
                         &bundle.organizations,
@@ -116,10 +129,12 @@ impl Snapshot {
                     tokens,
                     issuers: bundle.providers.len(),
                     peers,
-                })
+                    access_keys,
+                };
+                Ok((snapshot, warnings))
             }
-            (mapping, tokens, peers) => {
-                let faults = [mapping.err(), tokens.err(), peers.err()];
+            (mapping, tokens, peers, keys) => {
+                let faults = [mapping.err(), tokens.err(), peers.err(), keys.err()];
                 Err(faults.into_iter().flatten().flatten().collect())
             }
         }

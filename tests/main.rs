@@ -19,4 +19,5 @@ mod readme;
 mod records;
 mod reload;
 mod rules;
+mod sigv4;
 mod support;

@@ -13,25 +13,13 @@ use sidegate::policy::{Findings, Keys, Policy, PolicyKind, Severity, json as rea
 use sidegate::simulate::judge_line;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write as _};
 
-/// The lines of the collection; `None` when there is none, which is told by the name of the test.
+/// The lines of the collection; `None` when there is none.
 fn collection(test: &str) -> Option<Vec<String>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = std::env::var("SIDEGATE_SHARED").unwrap_or_else(|_| "../shared".to_owned());
-    let path = root.join(shared).join("data/aws-managed-policies.jsonl.gz");
-    match File::open(&path) {
-        Ok(file) => {
-            let lines = BufReader::new(GzDecoder::new(file)).lines();
-            Some(lines.map(Result::unwrap).collect())
-        }
-        Err(error) => {
-            let reason = format!("{}: {error}", path.display());
-            let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
-            None
-        }
-    }
+    let path = crate::support::shared::data(test, "aws-managed-policies.jsonl.gz")?;
+    let lines = BufReader::new(GzDecoder::new(File::open(path).unwrap())).lines();
+    Some(lines.map(Result::unwrap).collect())
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn generate() -> Vec<(String, Vec<u8>)> {
     tonic_prost_build::configure()
         .out_dir(out.path())
         .bytes(".envoy.config.core.v3.HeaderValue.raw_value")
+        .bytes(".envoy.service.auth.v3.AttributeContext.HttpRequest.raw_body")
         .build_client(true)
         .build_server(true)
         .compile_fds(descriptors.clone())

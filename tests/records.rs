@@ -3,7 +3,7 @@
 
 use sidegate::loader::reload::compile;
 use sidegate::loader::source::{File, Files};
-use sidegate::model::{Headers, HttpCall, Peer, Protocol, Timestamp};
+use sidegate::model::{Body, Headers, HttpCall, Peer, Protocol, Timestamp};
 use sidegate::pdp::{Asker, Pair, Pdp, Question, Verdict};
 use sidegate::snapshot::{Snapshot, Store};
 use sidegate::telemetry::Metrics;
@@ -897,6 +897,7 @@ fn call(snapshot: Snapshot, target: &str) -> String {
         authority: "docs.test".into(),
         target: target.into(),
         headers: Headers::new(),
+        body: Body::none(),
         peer: Peer {
             ip: None,
             principal: String::new(),

@@ -4,6 +4,7 @@ pub(crate) mod envoy;
 pub(crate) mod grpc;
 pub(crate) mod http;
 pub(crate) mod parts;
+pub(crate) mod shared;
 pub(crate) mod sidegate;
 pub(crate) mod upstream;
 

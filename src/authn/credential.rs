@@ -1,5 +1,7 @@
 //! Which method of authentication a call uses, before any of it is verified.
 
+use crate::authn::Failure;
+use crate::model::percent;
 use crate::model::{HeaderFault, Headers};
 
 /// The field that credentials come in.
@@ -71,6 +73,20 @@ impl CredentialError {
         }
     }
 
+    /// What a client is told of it; `is_signed` is whether a signature is among what it presents.
+    #[must_use]
+    pub const fn failure(self, is_signed: bool) -> Failure {
+        match self {
+            Self::TokenWithoutSignature => Failure::InvalidToken,
+            // Clients that sign nothing know one failure alone.
+            _ if !is_signed => Failure::Identity,
+            Self::Several => Failure::Several,
+            Self::NotText | Self::Empty | Self::UnsupportedScheme | Self::Malformed => {
+                Failure::Malformed
+            }
+        }
+    }
+
     /// The rule that refuses the call.
     #[must_use]
     pub const fn rule(self) -> &'static str {
@@ -82,6 +98,16 @@ impl CredentialError {
             Self::TokenWithoutSignature => "BRR-01",
         }
     }
+}
+
+/// Whether a call presents a signature, be it well-formed or not.
+#[must_use]
+pub fn presents_signature(headers: &Headers, query: Option<&str>) -> bool {
+    let is_aws = |value: &[u8]| {
+        let start = value.trim_ascii_start().get(..3);
+        start.is_some_and(|start| start.eq_ignore_ascii_case(b"aws"))
+    };
+    headers.all(AUTHORIZATION).any(is_aws) || Query::read(query.unwrap_or_default()).signed
 }
 
 /// Tells which method of authentication a call presents; `query` is what stands behind the `?` of
@@ -116,11 +142,10 @@ pub fn presented<'a>(
     match (method, token_in_header, query.token) {
         (method, false, false)
         | (method @ Presented::SigV4Header, true, false)
-        | (method @ Presented::SigV4Query, _, false)
         | (method @ Presented::SigV4Query, false, true) => Ok(method),
         // Signed in one place with a token in the other: two readers could take different ones
         // (SIG-49).
-        (Presented::SigV4Header, _, true) | (Presented::SigV4Query, true, true) => {
+        (Presented::SigV4Header, _, true) | (Presented::SigV4Query, true, _) => {
             Err(CredentialError::Several)
         }
         (Presented::None | Presented::Bearer(_), _, _) => {
@@ -198,38 +223,13 @@ impl Query {
         };
         for parameter in query.split('&') {
             let name = parameter.split('=').next().unwrap_or_default();
-            let name = decoded(name);
-            read.signed |= SIGNED_QUERY.contains(&name.as_slice());
+            // A broken escape stays as it is: whoever reads the query refuses it.
+            let name = percent::decode(name).unwrap_or_else(|_| name.as_bytes().into());
+            read.signed |= SIGNED_QUERY.contains(&&*name);
             read.token |= name.eq_ignore_ascii_case(SECURITY_TOKEN.as_bytes());
         }
         read
     }
-}
-
-/// Undoes the percent-encoding of a name; a broken escape stays as it is, for the mapping refuses
-/// the whole path.
-fn decoded(name: &str) -> Vec<u8> {
-    let mut rest = name.as_bytes();
-    let mut bytes = Vec::with_capacity(rest.len());
-    while let Some((first, tail)) = rest.split_first() {
-        let escape = match tail {
-            [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        if let Some((high, low)) = escape {
-            bytes.push(high << 4 | low);
-            rest = tail.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    bytes
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    let value = char::from(digit).to_digit(16)?;
-    u8::try_from(value).ok()
 }
 
 impl std::fmt::Debug for Presented<'_> {

@@ -23,6 +23,9 @@ pub(super) struct Serve {
     /// The directory of the bundle
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// The directory of the secrets that access keys name
+    #[arg(long, value_name = "DIR")]
+    credentials: Option<PathBuf>,
     /// Run on an example bundle, with keys made for this run, and print commands to try. With
     /// `--bundle` the example is written there first, and can be edited while it runs
     #[arg(long)]
@@ -111,6 +114,10 @@ impl Serve {
                 "--bundle",
             );
         }
+        if let Some(directory) = &self.credentials {
+            let text = directory.display().to_string();
+            values.set("credentials.directory", text, "--credentials");
+        }
         if self.quickstart {
             Quickstart::settings(&mut values, self.bundle.as_deref());
         }
@@ -155,13 +162,15 @@ async fn serve(config: Config, quickstart: Option<Quickstart>) -> Result<Exit, E
     let metrics = Arc::new(Metrics::new().map_err(failed)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let source = if let Some(directory) = &config.bundle.directory {
-        Source::Directory(Loader::new(
+        let loader = Loader::new(
             directory,
             config.bundle.watch,
             Arc::clone(&store),
             Arc::clone(&metrics),
             Arc::clone(&clock),
-        ))
+        )
+        .with_credentials(config.bundle.credentials.clone());
+        Source::Directory(loader)
     } else {
         publish(quickstart.as_ref(), &store, &metrics, clock.as_ref())?;
         Source::Published

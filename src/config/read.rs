@@ -39,14 +39,7 @@ struct Reader<'v> {
 impl Reader<'_> {
     fn config(&mut self) -> Option<Config> {
         // Every setting is read before any failure ends this, so that all faults are told.
-        let directory = self.read("bundle.directory", "a path", |text| Some(text.to_owned()));
-        let mode = self.read("bundle.watch", "`events` or `poll`", |text| match text {
-            "events" => Some(watch::Mode::Watch),
-            "poll" => Some(watch::Mode::Poll),
-            _ => None,
-        });
-        let poll = self.duration("bundle.poll");
-        let quiet = self.duration("bundle.quiet");
+        let bundle = self.bundle();
         let addresses = self.read("decisions.address", ADDRESS, |text| {
             text.split(',')
                 .map(|part| Address::parse(part.trim()))
@@ -107,15 +100,7 @@ impl Reader<'_> {
             },
         );
         Some(Config {
-            bundle: Bundle {
-                directory: directory.filter(|text| !text.is_empty()).map(Into::into),
-                watch: watch::Settings {
-                    poll: poll?,
-                    quiet: quiet?,
-                    mode: mode?,
-                    ..watch::Settings::default()
-                },
-            },
+            bundle: bundle?,
             decisions: Decisions {
                 addresses: addresses?,
                 socket_mode: socket_mode?,
@@ -135,6 +120,30 @@ impl Reader<'_> {
                 format: format?,
             },
             threads: threads?,
+        })
+    }
+
+    fn bundle(&mut self) -> Option<Bundle> {
+        let directory = self.read("bundle.directory", "a path", |text| Some(text.to_owned()));
+        let credentials = self.read("credentials.directory", "a path", |text| {
+            Some(text.to_owned())
+        });
+        let mode = self.read("bundle.watch", "`events` or `poll`", |text| match text {
+            "events" => Some(watch::Mode::Watch),
+            "poll" => Some(watch::Mode::Poll),
+            _ => None,
+        });
+        let poll = self.duration("bundle.poll");
+        let quiet = self.duration("bundle.quiet");
+        Some(Bundle {
+            directory: directory.filter(|text| !text.is_empty()).map(Into::into),
+            credentials: credentials.filter(|text| !text.is_empty()).map(Into::into),
+            watch: watch::Settings {
+                poll: poll?,
+                quiet: quiet?,
+                mode: mode?,
+                ..watch::Settings::default()
+            },
         })
     }
 

@@ -1,6 +1,6 @@
 //! From a check to an HTTP call.
 
-use crate::model::{Headers, HttpCall, Peer, Protocol};
+use crate::model::{Body, Headers, HttpCall, Peer, Protocol};
 use crate::pdp::Refusal;
 use crate::proto::envoy::config::core::v3::address::Address as AddressKind;
 use crate::proto::envoy::config::core::v3::{Address, HeaderValue};
@@ -45,6 +45,8 @@ pub fn read(check: CheckRequest, trusted_hops: usize) -> Result<HttpCall, Refusa
         scheme,
         protocol: _,
         header_map,
+        body: text,
+        raw_body,
     } = http;
     if path.len() > MAX_TARGET {
         return Err(malformed("target_too_long", "the path is too long"));
@@ -81,6 +83,7 @@ pub fn read(check: CheckRequest, trusted_hops: usize) -> Result<HttpCall, Refusa
         secure,
     };
     Ok(HttpCall {
+        body: body(&method, &headers, &text, raw_body),
         method,
         scheme,
         authority: host,
@@ -89,6 +92,31 @@ pub fn read(check: CheckRequest, trusted_hops: usize) -> Result<HttpCall, Refusa
         peer,
         protocol,
     })
+}
+
+/// ENV-03, ENV-04: the body, if Envoy showed all of it as it is.
+///
+/// Envoy says by a header of its own whether it buffered the body, and says nothing for a request
+/// that ended with its header. A body whose length nobody tells may then have been passed by, save
+/// for methods that have none.
+fn body(method: &str, headers: &Headers, text: &str, raw: bytes::Bytes) -> Body {
+    let length = headers.single("content-length");
+    match headers.single("x-envoy-auth-partial-body") {
+        Ok(Some("false")) if text.is_empty() => {
+            // A length that promises another one: the body came as text, or not whole.
+            match length {
+                Ok(None) => Body::Known(raw),
+                Ok(Some(length)) if length.parse() == Ok(raw.len()) => Body::Known(raw),
+                Ok(Some(_)) | Err(_) => Body::Unknown,
+            }
+        }
+        Ok(None) if text.is_empty() && raw.is_empty() => match length {
+            Ok(Some("0")) => Body::none(),
+            Ok(None) => Body::unseen(method),
+            Ok(Some(_)) | Err(_) => Body::Unknown,
+        },
+        Ok(_) | Err(_) => Body::Unknown,
+    }
 }
 
 fn malformed(label: &'static str, message: &str) -> Refusal {

@@ -1,8 +1,8 @@
 //! From an outcome to the answer that Envoy reads.
 
-use crate::model::{HttpCall, Protocol};
+use crate::model::HttpCall;
 use crate::pdp::{
-    DecisionId, Forwarding, Outcome, Refusal, Verdict, challenge, denial_body, headers_to_remove,
+    DecisionId, Denial, Dialect, Forwarding, Outcome, Refusal, Verdict, headers_to_remove,
     identity_headers,
 };
 use crate::proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
@@ -21,7 +21,7 @@ pub fn write(
     call: Option<&HttpCall>,
     forwarding: Forwarding,
 ) -> CheckResponse {
-    let protocol = call.map_or(Protocol::Http, |call| call.protocol);
+    let dialect = outcome.dialect;
     let metadata = Some(metadata(outcome, id));
     match &outcome.verdict {
         Verdict::Allow(_) => match allowed(outcome, id, call, forwarding) {
@@ -33,9 +33,9 @@ pub fn write(
                 http_response: Some(HttpResponse::OkResponse(ok)),
                 dynamic_metadata: metadata,
             },
-            None => denied(&Refusal::Internal, id, protocol, metadata),
+            None => denied(&Refusal::Internal, id, dialect, metadata),
         },
-        Verdict::Refuse(refusal) => denied(refusal, id, protocol, metadata),
+        Verdict::Refuse(refusal) => denied(refusal, id, dialect, metadata),
     }
 }
 
@@ -60,16 +60,18 @@ fn allowed(
 fn denied(
     refusal: &Refusal,
     id: &DecisionId,
-    protocol: Protocol,
+    dialect: Dialect,
     dynamic_metadata: Option<Struct>,
 ) -> CheckResponse {
-    let (content_type, body) = denial_body(refusal, id, protocol);
-    let mut headers = vec![
-        header("content-type", content_type.to_owned()),
-        header("cache-control", "no-store".to_owned()),
-        header(crate::pdp::DECISION_HEADER, id.as_str().to_owned()),
-    ];
-    headers.extend(challenge(refusal).map(|text| header("www-authenticate", text.to_owned())));
+    let Denial {
+        status,
+        headers,
+        body,
+    } = dialect.write(refusal, id);
+    let headers = headers
+        .into_iter()
+        .map(|(name, value)| header(name, value))
+        .collect();
     CheckResponse {
         status: Some(Status {
             code: refusal.grpc_code(),
@@ -77,7 +79,7 @@ fn denied(
         }),
         http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
             status: Some(HttpStatus {
-                code: i32::from(refusal.http_status()),
+                code: i32::from(status),
             }),
             headers,
             body,
@@ -152,6 +154,8 @@ mod tests {
             },
             Refusal::Unauthenticated {
                 label: "x",
+                failure: crate::authn::Failure::Identity,
+                region: None,
                 rule: "JWT-01",
                 message: String::new(),
             },

@@ -1,6 +1,6 @@
 //! Which proxy asks, and how it tells what the client wanted.
 
-use crate::model::{Headers, HttpCall, Peer, Protocol};
+use crate::model::{Body, Headers, HttpCall, Peer, Protocol};
 use crate::pdp::Refusal;
 use http::request::Parts;
 use http::{StatusCode, Uri, header};
@@ -91,6 +91,8 @@ impl Profile {
             target,
             protocol: Protocol::of(&headers)
                 .map_err(|fault| malformed(format!("content-type: {fault}")))?,
+            // A subrequest has none, whatever the call of the client had.
+            body: Body::unseen(method),
             peer,
             headers,
         })

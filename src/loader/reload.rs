@@ -10,12 +10,13 @@ use crate::loader::source::{Digest, Files, Limits, mount, read};
 use crate::loader::watch::{Settings, Watcher};
 use crate::model::Timestamp;
 use crate::policy::{Bundle, Diagnostic, Place, Severity};
-use crate::snapshot::{Origin, Revision, Snapshot, Store};
+use crate::snapshot::{Origin, Revision, Snapshot, Store, Surroundings};
 use crate::telemetry::{Metrics, Reload};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
+use zeroize::Zeroize as _;
 
 /// How many findings of a refused bundle are logged one by one.
 const LOGGED: usize = 50;
@@ -68,6 +69,20 @@ pub struct Loaded {
 ///
 /// All findings, warnings included, when one of them is an error.
 pub fn compile(files: &Files, source: &str, now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
+    compile_with(files, None, source, now)
+}
+
+/// As [`compile`], with the files of the credentials directory.
+///
+/// # Errors
+///
+/// As [`compile`].
+pub fn compile_with(
+    files: &Files,
+    credentials: Option<&Files>,
+    source: &str,
+    now: Timestamp,
+) -> Result<Loaded, Vec<Diagnostic>> {
     let (bundle, warnings) =
         Bundle::parse(&files.parts()).map_err(|refused| refused.diagnostics)?;
     let bytes = files.entries.iter().map(|file| file.bytes.len() as u64);
@@ -77,8 +92,12 @@ pub fn compile(files: &Files, source: &str, now: Timestamp) -> Result<Loaded, Ve
         bytes: bytes.sum(),
         at: now,
     };
-    match Snapshot::compile(&bundle, warnings.len(), origin) {
-        Ok(snapshot) => Ok(Loaded { snapshot, warnings }),
+    let secret = |path: &str| credentials.and_then(|files| files.bytes_of(path));
+    let surroundings = Surroundings {
+        secrets: credentials.is_some().then_some(&secret as _),
+    };
+    match Snapshot::compile(&bundle, surroundings, warnings.clone(), origin) {
+        Ok((snapshot, warnings)) => Ok(Loaded { snapshot, warnings }),
         Err(mut faults) => {
             faults.extend(warnings);
             faults.sort_by(|a, b| a.place.cmp(&b.place));
@@ -91,6 +110,10 @@ pub fn compile(files: &Files, source: &str, now: Timestamp) -> Result<Loaded, Ve
 #[derive(Clone, Debug)]
 pub struct Loader {
     directory: PathBuf,
+    /// Where the secrets are that the bundle names.
+    credentials: Option<PathBuf>,
+    /// Of which state of the credentials the snapshot in force is.
+    secrets: Arc<Mutex<Option<Digest>>>,
     limits: Limits,
     settings: Settings,
     store: Arc<Store>,
@@ -111,6 +134,8 @@ impl Loader {
     ) -> Self {
         Self {
             directory: directory.to_owned(),
+            credentials: None,
+            secrets: Arc::default(),
             limits: Limits::default(),
             settings,
             store,
@@ -118,6 +143,13 @@ impl Loader {
             clock,
             status: Arc::new(watch::Sender::new(Status::Pending)),
         }
+    }
+
+    /// With a directory of secrets, which is followed like the bundle.
+    #[must_use]
+    pub fn with_credentials(mut self, directory: Option<PathBuf>) -> Self {
+        self.credentials = directory;
+        self
     }
 
     /// Where the outcome of each attempt is told.
@@ -132,12 +164,12 @@ impl Loader {
     pub async fn run(self, first: oneshot::Sender<()>) {
         self.warn_of_frozen_mounts().await;
         // The watch is there before the first reading, so that no change falls between the two.
-        let mut watcher = Watcher::start(&self.directory, &self.limits, self.settings).await;
+        let mut watchers = Watchers::start(&self).await;
         let mut first = Some(first);
         let mut told = None;
         let mut wait = RETRY.0;
         loop {
-            self.metrics.watching(watcher.mode().label());
+            self.metrics.watching(watchers.bundle.mode().label());
             let settled = self.attempt(&mut told).await;
             if let Some(first) = first.take() {
                 // Nobody listens any more when the server is already going down.
@@ -145,9 +177,9 @@ impl Loader {
             }
             if settled {
                 wait = RETRY.0;
-                watcher.changed().await;
+                watchers.changed().await;
             } else {
-                let _ = tokio::time::timeout(wait, watcher.changed()).await;
+                let _ = tokio::time::timeout(wait, watchers.changed()).await;
                 wait = wait.saturating_mul(2).min(RETRY.1);
             }
         }
@@ -155,11 +187,15 @@ impl Loader {
 
     /// K2.8: what is mounted by itself never changes, and nothing else would tell.
     async fn warn_of_frozen_mounts(&self) {
-        let directory = self.directory.clone();
-        let looked = tokio::task::spawn_blocking(move || mount::inspect(&directory)).await;
-        // A directory that cannot be opened is told of when it is read.
-        for frozen in looked.into_iter().flatten().flatten() {
-            tracing::warn!("{frozen}");
+        for directory in [Some(&self.directory), self.credentials.as_ref()] {
+            let Some(directory) = directory.cloned() else {
+                continue;
+            };
+            let looked = tokio::task::spawn_blocking(move || mount::inspect(&directory)).await;
+            // A directory that cannot be opened is told of when it is read.
+            for frozen in looked.into_iter().flatten().flatten() {
+                tracing::warn!("{frozen}");
+            }
         }
     }
 
@@ -195,20 +231,35 @@ impl Loader {
         let files = read(&self.directory, &self.limits, |wait| {
             std::thread::sleep(wait.length(quiet));
         })?;
+        let secrets = match &self.credentials {
+            None => None,
+            Some(directory) => Some(read(directory, &self.limits, |wait| {
+                std::thread::sleep(wait.length(quiet));
+            })?),
+        };
+        let secrets = secrets.map(Wiped);
+        let of_secrets = secrets.as_ref().map(|secrets| secrets.0.digest);
+        let mut known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.store.current();
         let revision = Revision::new(files.digest);
-        if current.is_some_and(|snapshot| snapshot.revision == revision) {
+        let is_current = current.is_some_and(|snapshot| snapshot.revision == revision);
+        if is_current && *known == of_secrets {
             self.metrics.reloaded(Reload::Unchanged);
             self.status.send_replace(Status::Current);
             return Ok(());
         }
         let now = self.clock.now();
         let source = self.directory.display().to_string();
-        let Loaded { snapshot, warnings } =
-            compile(&files, &source, now).map_err(|findings| Failure {
-                told: Told::Refused(files.digest),
-                error: Some(LoadError::Refused(findings)),
-            })?;
+        let Loaded { snapshot, warnings } = compile_with(
+            &files,
+            secrets.as_ref().map(|secrets| &secrets.0),
+            &source,
+            now,
+        )
+        .map_err(|findings| Failure {
+            told: Told::Refused(files.digest),
+            error: Some(LoadError::Refused(findings)),
+        })?;
         for finding in warnings.iter().take(LOGGED) {
             log_finding(finding);
         }
@@ -224,8 +275,52 @@ impl Loader {
         self.metrics.reloaded(Reload::Success);
         // The one before is freed here, away from whoever decides.
         drop(self.store.publish(Arc::new(snapshot)));
+        *known = of_secrets;
         self.status.send_replace(Status::Current);
         Ok(())
+    }
+}
+
+/// What is watched: the bundle, and the credentials where there are any.
+struct Watchers {
+    bundle: Watcher,
+    credentials: Option<Watcher>,
+}
+
+impl Watchers {
+    async fn start(loader: &Loader) -> Self {
+        let start = |directory| Watcher::start(directory, &loader.limits, loader.settings);
+        Self {
+            bundle: start(&loader.directory).await,
+            credentials: match &loader.credentials {
+                Some(directory) => Some(start(directory).await),
+                None => None,
+            },
+        }
+    }
+
+    /// Waits until either may have changed; safe to cancel, as [`Watcher::changed`] is.
+    async fn changed(&mut self) {
+        match &mut self.credentials {
+            None => {
+                self.bundle.changed().await;
+            }
+            Some(credentials) => tokio::select! {
+                _ = self.bundle.changed() => {}
+                _ = credentials.changed() => {}
+            },
+        }
+    }
+}
+
+/// Files of secrets, wiped when they are no longer needed.
+struct Wiped(Files);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        for file in &mut self.0.entries {
+            file.bytes.zeroize();
+        }
     }
 }
 

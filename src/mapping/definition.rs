@@ -4,7 +4,7 @@ use super::host::Host;
 use super::rule;
 use super::template::{ArnTemplate, BoundTemplate, TemplateFault, is_component};
 use crate::model::{AccountId, Arn};
-use crate::policy::{Diagnostic, Place, PolicyOwner, Service};
+use crate::policy::{Diagnostic, Place, PolicyOwner, Service, ServiceProtocol, Signing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,6 +21,10 @@ pub struct MappedService {
     pub partition: Box<str>,
     /// The region of its ARNs and of `aws:RequestedRegion`, where it has one.
     pub region: Option<Box<str>>,
+    /// How its calls are written.
+    pub protocol: ServiceProtocol,
+    /// How their signatures are verified.
+    pub signing: Signing,
 }
 
 /// A service's definition while its routes are compiled.
@@ -74,8 +78,10 @@ impl<'s> Definition<'s> {
                 account: service.account,
                 partition: service.partition.as_str().into(),
                 region: service.region.as_deref().map(Box::from),
+                protocol: service.protocol.clone(),
+                signing: service.signing.clone(),
             }),
-            hosts: read_hosts(&service.hosts, &service.place, faults),
+            hosts: read_hosts(&service.hosts, &service.place, may_be_wild(service), faults),
             types: read_types(service, faults),
         }
     }
@@ -114,13 +120,15 @@ impl<'s> Definition<'s> {
 pub(super) fn read_hosts(
     written: &[String],
     place: &Place,
+    may_be_wild: bool,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<BTreeSet<Box<str>>> {
     let mut hosts = BTreeSet::new();
     for text in written {
-        match Host::read(text) {
-            Ok(host) if host.as_str() == text => {
-                hosts.insert(Box::from(host.as_str()));
+        let bare = text.strip_prefix("*.").filter(|_| may_be_wild);
+        match Host::read(bare.unwrap_or(text)) {
+            Ok(host) if host.as_str() == bare.unwrap_or(text) => {
+                hosts.insert(text.as_str().into());
             }
             Ok(host) => faults.push(
                 Diagnostic::error(
@@ -141,6 +149,11 @@ pub(super) fn read_hosts(
         }
     }
     (!written.is_empty()).then_some(hosts)
+}
+
+/// Whether the first label of a host may be any bucket: the virtual-hosted form of S3.
+fn may_be_wild(service: &Service) -> bool {
+    service.protocol == ServiceProtocol::S3
 }
 
 fn check_facts(service: &Service, faults: &mut Vec<Diagnostic>) {

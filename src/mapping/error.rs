@@ -1,6 +1,6 @@
 //! Why a call means nothing that a policy could judge.
 
-use super::{HostFault, PathFault, QueryFault};
+use super::{BodyFault, HostFault, PathFault, QueryFault};
 use crate::model::HeaderFault;
 
 /// Why a call has no action and resource. Every variant is a denial: [`is_malformed`] ones are the
@@ -41,6 +41,12 @@ pub enum MappingError {
     /// A gRPC call whose path is not `/package.Service/Method`, or which is not a POST.
     #[error("a gRPC call is a POST to `/package.Service/Method`")]
     BadGrpcCall,
+    /// The call does not name its operation as its protocol demands.
+    #[error("the call names no operation in the form of its protocol")]
+    BadOperation,
+    /// The body has to be read, and cannot be.
+    #[error("the body cannot be read")]
+    BadBody(#[source] BodyFault),
     /// What the path captured makes no resource name.
     #[error("the path makes no resource name")]
     BadResource(#[source] ResourceFault),
@@ -58,6 +64,9 @@ pub enum ResourceFault {
     /// A value holds the text that separates it from the next one in the ARN.
     #[error("a value holds the text that ends it in the ARN")]
     Separator,
+    /// It is no name of such a resource.
+    #[error("the name is not one of such a resource")]
+    NotAName,
     /// The text is no ARN.
     #[error("the text is not an ARN")]
     NotAnArn,
@@ -74,6 +83,8 @@ impl MappingError {
             Self::BadQuery(_) => "bad_query",
             Self::BadHeader { .. } | Self::TwinHeader { .. } => "bad_header",
             Self::BadGrpcCall => "bad_grpc_call",
+            Self::BadOperation => "bad_operation",
+            Self::BadBody(_) => "bad_body",
             Self::BadResource(_) => "bad_resource",
             Self::Unmapped => "unmapped",
         }
@@ -93,6 +104,7 @@ impl ResourceFault {
         match self {
             Self::TooLong => "too_long",
             Self::Separator => "separator",
+            Self::NotAName => "not_a_name",
             Self::NotAnArn => "not_an_arn",
         }
     }

@@ -2,7 +2,7 @@
 
 use super::catalogue::Governed;
 use super::definition::{BoundResource, Definition, Kind, MappedService, ResourceTypeFault};
-use super::error::{MappingError, ResourceFault};
+use super::error::MappingError;
 use super::matcher::{Matcher, Piece};
 use super::path::{Path, PathFault};
 use super::query::Query;
@@ -10,6 +10,7 @@ use super::rule;
 use super::source::{Attribute, Offer, Scope};
 use crate::model::{AccountId, Action, HttpCall, ResourceName};
 use crate::policy::{Diagnostic, Route};
+use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -18,10 +19,27 @@ use std::sync::Arc;
 pub struct Mapped<'t> {
     /// The service that the call is for.
     pub service: &'t MappedService,
-    /// The route that matched, as written.
+    /// The route or operation that matched, as written.
     pub route: &'t str,
+    /// What is to be done, and to what: all of it, or nothing may be. At least one.
+    pub targets: SmallVec<[Target<'t>; 1]>,
+    /// The condition keys that the call sets, each with one value at least.
+    pub context: Vec<(Cow<'t, str>, Vec<Box<str>>)>,
+    /// Condition keys that the call has and nobody can tell; a name that ends in a slash is a
+    /// family of them.
+    pub unknown: Vec<&'static str>,
+    /// The headers that were read, in lower case, beyond those that begin with `x-amz-`: a
+    /// signature has to cover them (SIG-43).
+    pub headers: Vec<&'t str>,
+    /// Whether the body was read.
+    pub reads_body: bool,
+}
+
+/// One action on one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target<'t> {
     /// What is to be done.
-    pub action: &'t Action,
+    pub action: Cow<'t, Action>,
     /// To what.
     pub resource: ResourceName,
     /// How such resources are governed, as the route has it.
@@ -29,10 +47,8 @@ pub struct Mapped<'t> {
     /// The account that owns the resource: the one that its ARN template names, else the service's.
     /// `None` when neither does, which only an action without resource can have.
     pub owner: Option<AccountId>,
-    /// The condition keys that the route sets, folded, each with one value at least.
-    pub context: Vec<(&'t str, Vec<Box<str>>)>,
-    /// The canonical path.
-    pub path: String,
+    /// Condition keys of this target alone.
+    pub context: Vec<(&'static str, Box<str>)>,
 }
 
 /// A compiled route, without its matcher.
@@ -127,57 +143,81 @@ impl Meaning {
             .map(|capture| capture.value(path))
             .collect::<Result<Vec<_>, _>>()
             .map_err(MappingError::AmbiguousPath)?;
-        let target = self.target(&captures).map_err(MappingError::BadResource)?;
+        let target = match &self.resource {
+            Some(resource) => {
+                let action = Cow::Borrowed(&self.action);
+                resource.target(&self.service, action, &captures)?
+            }
+            None => Target::of_service(&self.service, Cow::Borrowed(&self.action)),
+        };
         let offer = Offer {
             call,
             query,
             captures: &captures,
             mode: path.mode(),
+            document: None,
         };
         let mut context = Vec::with_capacity(self.attributes.len());
         for attribute in &self.attributes {
             let values = attribute.values(offer)?;
             if !values.is_empty() {
-                context.push((attribute.key().as_str(), values));
+                context.push((Cow::Borrowed(attribute.key().as_str()), values));
             }
         }
+        let headers = self.attributes.iter().filter_map(Attribute::header);
         Ok(Mapped {
             service: &self.service,
             route: &self.written,
-            action: &self.action,
-            resource: target.name,
-            governed: target.governed,
-            owner: target.owner,
+            targets: smallvec![target],
             context,
-            path: path.as_str().to_owned(),
+            unknown: Vec::new(),
+            headers: headers.collect(),
+            reads_body: false,
         })
     }
 
-    fn target(&self, captures: &[Cow<'_, str>]) -> Result<Target<'_>, ResourceFault> {
-        let Some(resource) = &self.resource else {
-            return Ok(Target {
-                name: ResourceName::Wildcard,
-                governed: None,
-                // What a service does without a resource is its account's own business.
-                owner: self.service.account,
-            });
-        };
-        Ok(Target {
-            name: ResourceName::Arn(resource.template.render(captures)?),
-            governed: Some(match &resource.kind {
-                Kind::Type(kind) => Governed::AsType(&self.service, kind),
-                Kind::Example(arn) => Governed::Like(arn),
-            }),
-            owner: Some(resource.template.owner()),
-        })
+    /// The service that the route is of.
+    pub(super) fn service(&self) -> &MappedService {
+        &self.service
     }
 }
 
-/// The resource of one call.
-struct Target<'t> {
-    name: ResourceName,
-    governed: Option<Governed<'t>>,
-    owner: Option<AccountId>,
+impl<'t> Target<'t> {
+    /// What a service does without a resource: its account's own business.
+    pub(super) fn of_service(service: &'t MappedService, action: Cow<'t, Action>) -> Self {
+        Self {
+            action,
+            resource: ResourceName::Wildcard,
+            governed: None,
+            owner: service.account,
+            context: Vec::new(),
+        }
+    }
+}
+
+impl BoundResource {
+    /// What `action` does to the resource that these values name.
+    pub(super) fn target<'t>(
+        &'t self,
+        service: &'t MappedService,
+        action: Cow<'t, Action>,
+        values: &[Cow<'_, str>],
+    ) -> Result<Target<'t>, MappingError> {
+        let name = self
+            .template
+            .render(values)
+            .map_err(MappingError::BadResource)?;
+        Ok(Target {
+            action,
+            resource: ResourceName::Arn(name),
+            governed: Some(match &self.kind {
+                Kind::Type(kind) => Governed::AsType(service, kind),
+                Kind::Example(arn) => Governed::Like(arn),
+            }),
+            owner: Some(self.template.owner()),
+            context: Vec::new(),
+        })
+    }
 }
 
 impl Capture {

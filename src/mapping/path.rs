@@ -4,7 +4,7 @@ mod fault;
 
 pub use fault::PathFault;
 
-use super::escape::{Unit, Units, holds_escape, is_control, is_unreserved};
+use crate::model::percent::{Unit, Units, holds_escape, is_control, is_unreserved, push_escape};
 use crate::policy::PathMode;
 use std::borrow::Cow;
 
@@ -350,16 +350,6 @@ fn check_escaped(byte: u8, mode: PathMode) -> Result<Escape, PathFault> {
         (_, PathMode::Strict) if is_unreserved(byte) => Err(PathFault::EncodedUnreserved),
         (_, PathMode::Normalise) if is_unreserved(byte) => Ok(Escape::Removed),
         (_, PathMode::Strict | PathMode::Normalise) => Ok(Escape::Kept),
-    }
-}
-
-fn push_escape(text: &mut String, byte: u8) {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
-    ];
-    text.push('%');
-    for digit in [byte >> 4, byte & 0xf] {
-        text.extend(DIGITS.get(usize::from(digit)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The query of a call: names and values, decoded once.
 
-use super::escape::{Unit, Units};
+use crate::model::percent::{Unit, Units};
 use crate::policy::PathMode;
 use std::borrow::Cow;
 
@@ -42,6 +42,15 @@ pub enum QueryFault {
     /// A name that differs from the one that the route reads in letter case alone.
     #[error("a name in the query differs from a known one in letter case alone")]
     NearName,
+    /// A name comes twice where once is right.
+    #[error("a name comes more than once")]
+    Repeated,
+    /// Two things are said of which one can be meant.
+    #[error("the query says two things of which one can be meant")]
+    Ambiguous,
+    /// A name that the operation does not have.
+    #[error("a name in the query is not known")]
+    UnknownName,
 }
 
 impl QueryFault {
@@ -56,6 +65,9 @@ impl QueryFault {
             Self::Plus => "plus",
             Self::Control => "control",
             Self::NearName => "near_name",
+            Self::Repeated => "repeated",
+            Self::Ambiguous => "ambiguous",
+            Self::UnknownName => "unknown_name",
         }
     }
 }
@@ -63,6 +75,8 @@ impl QueryFault {
 impl<'t> Query<'t> {
     /// The most pairs of a query.
     pub const MAX_PAIRS: usize = 256;
+    /// The most pairs of a form.
+    const MAX_FORM_PAIRS: usize = 10_000;
 
     /// Reads what stands behind the `?` of a target.
     ///
@@ -74,9 +88,18 @@ impl<'t> Query<'t> {
     /// - [`QueryFault::Escape`], [`QueryFault::NotText`] when a name or value cannot be decoded.
     /// - [`QueryFault::TooManyPairs`] above [`Query::MAX_PAIRS`].
     pub fn read(text: &'t str) -> Result<Self, QueryFault> {
+        Self::read_at_most(text, Self::MAX_PAIRS)
+    }
+
+    /// As [`read`](Self::read), for the pairs of a form in a body, which may be more.
+    pub(super) fn read_form(text: &'t str) -> Result<Self, QueryFault> {
+        Self::read_at_most(text, Self::MAX_FORM_PAIRS)
+    }
+
+    fn read_at_most(text: &'t str, most: usize) -> Result<Self, QueryFault> {
         let mut pairs = Vec::new();
         for written in text.split('&').filter(|pair| !pair.is_empty()) {
-            if pairs.len() == Self::MAX_PAIRS {
+            if pairs.len() == most {
                 return Err(QueryFault::TooManyPairs);
             }
             let (name, value) = written.split_once('=').unwrap_or((written, ""));

@@ -17,3 +17,5 @@ pub(super) const HOST: &str = "MAP-14";
 pub(super) const ACTION: &str = "MAP-15";
 pub(super) const KEY_TWICE: &str = "MAP-16";
 pub(super) const SERVICE: &str = "MAP-17";
+pub(super) const SHARED_HOST: &str = "MAP-18";
+pub(super) const OPERATION: &str = "MAP-19";

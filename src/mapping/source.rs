@@ -1,5 +1,6 @@
 //! Where a route takes condition keys from.
 
+use super::body::{BodyFault, BodyPath, Document};
 use super::error::MappingError;
 use super::query::Query;
 use super::rule;
@@ -24,6 +25,8 @@ enum Source {
     Path(usize),
     /// This text.
     Value(Box<str>),
+    /// What stands there in the body.
+    Body(BodyPath),
 }
 
 /// What a call offers to the sources of a route.
@@ -33,6 +36,8 @@ pub(super) struct Offer<'c> {
     pub(super) query: &'c Query<'c>,
     pub(super) captures: &'c [Cow<'c, str>],
     pub(super) mode: PathMode,
+    /// The body, where a protocol has it read.
+    pub(super) document: Option<&'c Document<'c>>,
 }
 
 /// What a route has for its sources to name.
@@ -42,6 +47,11 @@ pub(super) enum Scope<'r> {
     Http(&'r [&'r str]),
     /// A gRPC route: no captures and no query.
     Grpc,
+    /// An operation that has parameters in its body.
+    Body {
+        /// Whether they are those of a form.
+        is_form: bool,
+    },
 }
 
 /// Why a route cannot set a key.
@@ -52,7 +62,7 @@ pub(super) enum AttributeFault {
     #[error("the context key `{key}` is neither of the prefix `{prefix}` nor declared")]
     Foreign { key: String, prefix: String },
     #[error(
-        "`{0}` is not a source: `header:NAME`, `query:NAME`, `path:NAME` or `value:TEXT` is needed"
+        "`{0}` is not a source: `header:NAME`, `query:NAME`, `path:NAME`, `body:NAME` or `value:TEXT` is needed"
     )]
     Source(String),
     #[error("`{0}` is not the name of a header")]
@@ -65,10 +75,12 @@ pub(super) enum AttributeFault {
     ProxyHeader(String),
     #[error("`{0}` is not the name of a query parameter")]
     QueryName(String),
-    #[error("a gRPC call has no query")]
+    #[error("such a call has no query that is read")]
     QueryInGrpc,
     #[error("the path of the route has no variable `{0}`")]
     Variable(String),
+    #[error("`{0}` is no place in a body that is read")]
+    Body(String),
 }
 
 impl AttributeFault {
@@ -84,7 +96,8 @@ impl AttributeFault {
             | Self::ProxyHeader(_)
             | Self::QueryName(_)
             | Self::QueryInGrpc
-            | Self::Variable(_) => rule::SOURCE,
+            | Self::Variable(_)
+            | Self::Body(_) => rule::SOURCE,
         }
     }
 
@@ -107,6 +120,9 @@ impl AttributeFault {
             }
             Self::QueryName(_) => "a name without spaces and `+`, not escaped",
             Self::QueryInGrpc => "send it as metadata and read it with `header:NAME`",
+            Self::Body(_) => {
+                "such as `body:Name`, in services with `protocol: aws-json` or `aws-query`"
+            }
             Self::Variable(_) => "name it in the path of the route, as `{Name}`",
         }
     }
@@ -128,6 +144,7 @@ impl Attribute {
             "query" => Source::Query(query(name, scope)?),
             "path" => Source::Path(capture(name, scope)?),
             "value" => Source::Value(name.into()),
+            "body" => Source::Body(body(name, scope)?),
             _ => return Err(invalid()),
         };
         Ok(Self { key, source })
@@ -138,9 +155,22 @@ impl Attribute {
         &self.key
     }
 
+    /// The header that the key comes from, if it does.
+    pub(super) fn header(&self) -> Option<&str> {
+        match &self.source {
+            Source::Header(name) => Some(name),
+            Source::Query(_) | Source::Path(_) | Source::Value(_) | Source::Body(_) => None,
+        }
+    }
+
     /// Whether the query must be read for this key.
     pub(super) const fn reads_query(&self) -> bool {
         matches!(self.source, Source::Query(_))
+    }
+
+    /// Whether the body must be read for this key.
+    pub(super) const fn reads_body(&self) -> bool {
+        matches!(self.source, Source::Body(_))
     }
 
     /// The values of the key in one call; none when it is absent.
@@ -158,6 +188,16 @@ impl Attribute {
                 .into_iter()
                 .collect()),
             Source::Value(text) => Ok(vec![text.clone()]),
+            Source::Body(path) => {
+                let document = offer
+                    .document
+                    .ok_or(MappingError::BadBody(BodyFault::Missing))?;
+                let values = path.values(document).map_err(MappingError::BadBody)?;
+                Ok(values
+                    .into_iter()
+                    .map(|value| value.as_ref().into())
+                    .collect())
+            }
         }
     }
 }
@@ -264,7 +304,7 @@ fn is_of(wanted: &str, name: &str) -> bool {
 }
 
 fn query(name: &str, scope: Scope<'_>) -> Result<Box<str>, AttributeFault> {
-    if matches!(scope, Scope::Grpc) {
+    if !matches!(scope, Scope::Http(_)) {
         return Err(AttributeFault::QueryInGrpc);
     }
     if name.is_empty() || name.contains([' ', '+']) || name.chars().any(char::is_control) {
@@ -273,10 +313,18 @@ fn query(name: &str, scope: Scope<'_>) -> Result<Box<str>, AttributeFault> {
     Ok(name.into())
 }
 
+fn body(name: &str, scope: Scope<'_>) -> Result<BodyPath, AttributeFault> {
+    let fault = || AttributeFault::Body(name.to_owned());
+    match scope {
+        Scope::Body { is_form } => BodyPath::parse(name, is_form).ok_or_else(fault),
+        Scope::Http(_) | Scope::Grpc => Err(fault()),
+    }
+}
+
 fn capture(name: &str, scope: Scope<'_>) -> Result<usize, AttributeFault> {
     let captures = match scope {
         Scope::Http(captures) => captures,
-        Scope::Grpc => &[],
+        Scope::Grpc | Scope::Body { .. } => &[],
     };
     captures
         .iter()

@@ -3,13 +3,16 @@
 mod compile;
 
 use super::catalogue::{Catalogue, Described, Governed, NoSuchType};
+use super::definition::MappedService;
 use super::error::MappingError;
 use super::host::Host;
 use super::matcher::{is_grpc_service, is_identifier, is_method};
 use super::meaning::{Mapped, Meaning};
+use super::operations::Operations;
 use super::path::{Path, PathFault};
 use super::query::Query;
-use super::trie::{Found, Trie, find};
+use super::s3::S3;
+use super::trie::{self, Trie, find};
 use crate::model::{Action, Arn, HttpCall, Protocol};
 use crate::policy::{Diagnostic, PathMode, Service};
 use std::collections::HashMap;
@@ -23,6 +26,10 @@ use std::sync::Arc;
 pub struct Table {
     hosts: HashMap<Box<str>, Site>,
     anywhere: Site,
+    /// Services whose protocol says what their calls mean. A host of one is of no other service.
+    protocols: HashMap<Box<str>, Handler>,
+    /// Object stores by the hosts below which each label is a bucket, with the dot before them.
+    buckets: Vec<(Box<str>, Arc<S3>)>,
     catalogue: Catalogue,
 }
 
@@ -35,11 +42,32 @@ struct Site {
     grpc: HashMap<Box<str>, GrpcService>,
 }
 
+/// Who says what the calls on one host mean.
+#[derive(Clone, Debug)]
+enum Handler {
+    S3(Arc<S3>),
+    Operations(Arc<Operations>),
+}
+
 /// The routes of one gRPC service.
 #[derive(Debug, Default)]
 struct GrpcService {
     methods: HashMap<Box<str>, Arc<Meaning>>,
     any: Option<Arc<Meaning>>,
+    /// Where every method is an action.
+    operations: Option<Arc<Operations>>,
+}
+
+/// What a call was found to be for.
+enum Found<'t, 'c> {
+    /// An object store, and the bucket that the host names.
+    S3(&'t S3, Option<String>),
+    /// A service whose protocol names operations.
+    Operations(&'t Operations),
+    /// A method of a gRPC service whose methods are actions.
+    Method(&'t Operations, String),
+    /// A route.
+    Route(&'t Meaning, Path<'c>, Option<Query<'c>>),
 }
 
 impl Default for Site {
@@ -96,6 +124,65 @@ impl Table {
     ///
     /// The [`MappingError`] for which the call is denied.
     pub fn resolve(&self, call: &HttpCall) -> Result<Mapped<'_>, MappingError> {
+        match self.find(call)? {
+            Found::S3(store, bucket) => {
+                check_twins(call)?;
+                store.resolve(call, bucket.as_deref())
+            }
+            Found::Operations(operations) => {
+                check_twins(call)?;
+                operations.resolve(call)
+            }
+            Found::Method(operations, name) => operations.method(call, &name),
+            Found::Route(meaning, path, query) => {
+                let query = match query {
+                    Some(query) => query,
+                    None if meaning.reads_query() => {
+                        let written = path.query().unwrap_or_default();
+                        Query::read(written).map_err(MappingError::BadQuery)?
+                    }
+                    None => Query::default(),
+                };
+                meaning.of(call, &path, &query)
+            }
+        }
+    }
+
+    /// The service that a call is for, so far as the call can be read at all. Neither headers nor
+    /// body are looked at, for nobody vouches for them yet.
+    #[must_use]
+    pub fn service(&self, call: &HttpCall) -> Option<&MappedService> {
+        Some(match self.find(call).ok()? {
+            Found::S3(store, _) => store.service(),
+            Found::Operations(operations) | Found::Method(operations, _) => operations.service(),
+            Found::Route(meaning, ..) => meaning.service(),
+        })
+    }
+
+    /// The service that has a protocol of its own on the host of a call.
+    #[must_use]
+    pub fn protocol_service(&self, call: &HttpCall) -> Option<&MappedService> {
+        let host = Host::read(&call.authority).ok()?;
+        Some(match self.of_protocol(&host)? {
+            Found::S3(store, _) => store.service(),
+            Found::Operations(operations) | Found::Method(operations, _) => operations.service(),
+            Found::Route(meaning, ..) => meaning.service(),
+        })
+    }
+
+    fn of_protocol<'t, 'c>(&'t self, host: &Host<'_>) -> Option<Found<'t, 'c>> {
+        match self.protocols.get(host.as_str()) {
+            Some(Handler::S3(store)) => return Some(Found::S3(store, None)),
+            Some(Handler::Operations(operations)) => return Some(Found::Operations(operations)),
+            None => {}
+        }
+        self.buckets.iter().find_map(|(suffix, store)| {
+            let bucket = host.as_str().strip_suffix(&**suffix)?;
+            Some(Found::S3(store, Some(bucket.to_owned())))
+        })
+    }
+
+    fn find<'t, 'c>(&'t self, call: &'c HttpCall) -> Result<Found<'t, 'c>, MappingError> {
         // Neither has a path that could mean something (rule 47).
         if call.method == "CONNECT" || call.target == "*" {
             return Err(MappingError::Unmapped);
@@ -105,21 +192,33 @@ impl Table {
             return Err(MappingError::BadMethod);
         }
         let host = Host::read(&call.authority).map_err(MappingError::BadHost)?;
+        if let Some(found) = self.of_protocol(&host) {
+            return Ok(found);
+        }
         let site = self.hosts.get(host.as_str());
         let mode = site.unwrap_or(&self.anywhere).mode;
         let sites = site.into_iter().chain([&self.anywhere]);
         match call.protocol {
-            Protocol::Http => resolve_http(call, sites, mode),
-            Protocol::Grpc => resolve_grpc(call, sites),
+            Protocol::Http => find_http(call, sites, mode),
+            Protocol::Grpc => find_grpc(call, sites),
         }
     }
 }
 
-fn resolve_http<'t>(
-    call: &HttpCall,
+/// Headers that a server which folds underscores would take for those of a protocol (rule 15).
+fn check_twins(call: &HttpCall) -> Result<(), MappingError> {
+    let is_twin = |name: &str| name.contains('_') && name.replace('_', "-").starts_with("x-amz-");
+    match call.headers.iter().find(|(name, _)| is_twin(name)) {
+        Some((name, _)) => Err(MappingError::TwinHeader { name: name.into() }),
+        None => Ok(()),
+    }
+}
+
+fn find_http<'t, 'c>(
+    call: &'c HttpCall,
     sites: impl Iterator<Item = &'t Site> + Clone,
     mode: PathMode,
-) -> Result<Mapped<'t>, MappingError> {
+) -> Result<Found<'t, 'c>, MappingError> {
     let path = Path::read(&call.target, mode).map_err(MappingError::AmbiguousPath)?;
     // The content type is the client's word. Servers take calls of a gRPC service under other types
     // too, so a path of one is never an ordinary path.
@@ -128,34 +227,29 @@ fn resolve_http<'t>(
             .clone()
             .any(|site| site.grpc.contains_key(service.decoded()))
     {
-        return resolve_grpc(call, sites);
+        return find_grpc(call, sites);
     }
-    let written = path.query().unwrap_or_default();
-    let read = || Query::read(written).map_err(MappingError::BadQuery);
     let strict = match mode {
-        PathMode::Strict => Some(read()?),
+        PathMode::Strict => {
+            let written = path.query().unwrap_or_default();
+            Some(Query::read(written).map_err(MappingError::BadQuery)?)
+        }
         PathMode::Normalise | PathMode::Raw => None,
     };
     let tries = sites.map(|site| &site.http);
-    let meaning = match find(&tries, &call.method, &path) {
-        Found::Nothing => return Err(MappingError::Unmapped),
-        Found::Doubtful => return Err(MappingError::AmbiguousPath(PathFault::NearRoute)),
-        Found::Route(meaning) => meaning,
-    };
-    let query = match strict {
-        Some(query) => query,
-        None if meaning.reads_query() => read()?,
-        None => Query::default(),
-    };
-    meaning.of(call, &path, &query)
+    match find(&tries, &call.method, &path) {
+        trie::Found::Nothing => Err(MappingError::Unmapped),
+        trie::Found::Doubtful => Err(MappingError::AmbiguousPath(PathFault::NearRoute)),
+        trie::Found::Route(meaning) => Ok(Found::Route(meaning, path, strict)),
+    }
 }
 
 /// A gRPC call means what a gRPC route says, and never what an HTTP route says: the path of one is
 /// a service and a method, exactly two plain names, in every path mode (rule 49).
-fn resolve_grpc<'t>(
-    call: &HttpCall,
-    mut sites: impl Iterator<Item = &'t Site>,
-) -> Result<Mapped<'t>, MappingError> {
+fn find_grpc<'t, 'c>(
+    call: &'c HttpCall,
+    sites: impl Iterator<Item = &'t Site>,
+) -> Result<Found<'t, 'c>, MappingError> {
     if call.method != "POST" {
         return Err(MappingError::BadGrpcCall);
     }
@@ -170,10 +264,15 @@ fn resolve_grpc<'t>(
     if !is_grpc_service(service) || !is_identifier(method) {
         return Err(MappingError::BadGrpcCall);
     }
-    let meaning = sites
-        .find_map(|site| site.grpc.get(service)?.pick(method))
-        .ok_or(MappingError::Unmapped)?;
-    meaning.of(call, &path, &Query::default())
+    for of_site in sites.filter_map(|site| site.grpc.get(service)) {
+        if let Some(meaning) = of_site.pick(method) {
+            return Ok(Found::Route(meaning, path, Some(Query::default())));
+        }
+        if let Some(operations) = &of_site.operations {
+            return Ok(Found::Method(operations, method.to_owned()));
+        }
+    }
+    Err(MappingError::Unmapped)
 }
 
 impl GrpcService {

@@ -1,5 +1,6 @@
 //! An HTTP call as a door saw it, before anybody decided what it means.
 
+use bytes::Bytes;
 use std::net::IpAddr;
 
 /// One HTTP call, with every field as the PEP sent it: nothing decoded, folded or repaired.
@@ -17,10 +18,40 @@ pub struct HttpCall {
     pub target: String,
     /// The header fields, pseudo-headers left out.
     pub headers: Headers,
+    /// The body, as far as the PEP showed it.
+    pub body: Body,
     /// Who is at the other end of the connection.
     pub peer: Peer,
     /// The protocol that the client spoke.
     pub protocol: Protocol,
+}
+
+/// The body of a call, as far as the PEP showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// All of it; empty when there is none.
+    Known(Bytes),
+    /// There is one, or may be, and not all of it was shown (ENV-04).
+    Unknown,
+}
+
+impl Body {
+    /// That of a call without body.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self::Known(Bytes::new())
+    }
+
+    /// That of a call of which no body was shown, and no length told: calls by some methods have
+    /// none.
+    #[must_use]
+    pub fn unseen(method: &str) -> Self {
+        if matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS") {
+            Self::none()
+        } else {
+            Self::Unknown
+        }
+    }
 }
 
 /// The protocol family that a client spoke, which decides the form of a denial.
@@ -108,7 +139,7 @@ impl Headers {
     }
 
     /// All values of the field `name` (lower case), in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.fields
             .iter()
             .filter(move |(field, _)| field == name)
@@ -123,7 +154,7 @@ impl Headers {
     ///   form that joins fields by commas (rule 10 of the Envoy contract).
     /// - [`HeaderFault::NotText`] when the value is not UTF-8 or holds control characters: such a
     ///   value is refused, never taken for absent.
-    pub fn single(&self, name: &str) -> Result<Option<&str>, HeaderFault> {
+    pub fn single<'a>(&'a self, name: &str) -> Result<Option<&'a str>, HeaderFault> {
         let value = self.joined(name)?;
         if self.are_joined && value.is_some_and(|value| value.contains(',')) {
             return Err(HeaderFault::Repeated);
@@ -137,7 +168,7 @@ impl Headers {
     /// # Errors
     ///
     /// As [`single`](Self::single), save that commas are text.
-    pub fn joined(&self, name: &str) -> Result<Option<&str>, HeaderFault> {
+    pub fn joined<'a>(&'a self, name: &str) -> Result<Option<&'a str>, HeaderFault> {
         let mut values = self
             .iter()
             .filter(|(field, _)| *field == name)
@@ -160,6 +191,12 @@ impl Headers {
         self.fields
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    /// Whether a field `name` (lower case) is there.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
     }
 
     /// How many fields there are.

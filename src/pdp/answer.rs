@@ -1,8 +1,7 @@
 //! What every door says in the same words: identity headers and the body of a denial.
 
-use crate::model::{HttpCall, Protocol};
+use crate::model::HttpCall;
 use crate::pdp::{Outcome, Refusal, Verdict};
-use serde::Serialize;
 use std::fmt;
 
 /// The header that names the principal to the upstream.
@@ -112,51 +111,13 @@ pub fn headers_to_remove(
     remove.extend(of_client.filter(|name| is_owned(name)).map(str::to_owned));
     if forwarding == Forwarding::Strip {
         remove.push("authorization".to_owned());
+        remove.push("x-amz-security-token".to_owned());
     }
     // HDR-02: removal happens last, so a name that is set must not be removed as well.
     remove.retain(|name| set.iter().all(|(set, _)| set != name));
     remove.sort_unstable();
     remove.dedup();
     remove
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    error: &'a str,
-    message: &'a str,
-    #[serde(rename = "decisionId")]
-    decision_id: &'a str,
-}
-
-/// The body of a denial with its content type: JSON for HTTP, and a short plain text for gRPC, in
-/// which Envoy puts it into `grpc-message` (rule 28).
-#[must_use]
-pub fn denial_body(
-    refusal: &Refusal,
-    id: &DecisionId,
-    protocol: Protocol,
-) -> (&'static str, String) {
-    match protocol {
-        Protocol::Grpc => ("text/plain", refusal.message().to_owned()),
-        Protocol::Http => {
-            let body = Body {
-                error: refusal.reason(),
-                message: refusal.message(),
-                decision_id: id.as_str(),
-            };
-            // Three strings always serialise.
-            (
-                "application/json",
-                serde_json::to_string(&body).unwrap_or_default(),
-            )
-        }
-    }
-}
-
-/// The value of `www-authenticate`, for a refusal that is answered 401.
-#[must_use]
-pub fn challenge(refusal: &Refusal) -> Option<&'static str> {
-    matches!(refusal, Refusal::Unauthenticated { .. }).then_some("Bearer error=\"invalid_token\"")
 }
 
 /// Writes one decision to the log: a refusal at the level `info`, an allow at `debug`.

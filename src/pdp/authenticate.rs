@@ -1,15 +1,20 @@
 //! From what a call presents to who is calling.
 
-use crate::authn::{Bearer, Presented, WebIdentity, presented};
+use crate::authn::{
+    Bearer, Failure, Presented, SigV4Error, SignatureForm, SignedCall, WebIdentity, presented,
+    presents_signature,
+};
 use crate::engine::{Layers, Subject, judge};
+use crate::mapping::{Host, Mapped};
 use crate::model::{
     AccountId, Action, Arn, Context, Credential, Decision, HttpCall, Layer, Principal, Reason,
     Request, ResourceName, Timestamp,
 };
-use crate::pdp::caller::{AuthenticationType, Caller};
+use crate::pdp::caller::{AuthenticationType, Caller, Signature};
 use crate::pdp::outcome::Refusal;
 use crate::pdp::target::Target;
 use crate::pdp::{context, layers_of};
+use crate::policy::PayloadMode;
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
@@ -20,8 +25,11 @@ pub(super) fn call(
     now: Timestamp,
 ) -> Result<Caller, Refusal> {
     let query = call.target.split_once('?').map(|(_, query)| query);
-    let presented = presented(&call.headers, query)
-        .map_err(|fault| unauthenticated(fault.label(), fault.rule(), &fault))?;
+    let presented = presented(&call.headers, query).map_err(|fault| {
+        let is_signed = presents_signature(&call.headers, query);
+        let failure = fault.failure(is_signed);
+        refused(fault.label(), failure, fault.rule(), &fault)
+    })?;
     match presented {
         Presented::None => peer(snapshot, call, now),
         Presented::Bearer(Bearer::WebIdentity(token)) => {
@@ -30,15 +38,111 @@ pub(super) fn call(
         }
         Presented::Bearer(Bearer::Session(_)) => Err(Refusal::Unauthenticated {
             label: "unsupported_credential",
+            failure: Failure::InvalidToken,
+            region: None,
             rule: "BRR-01",
             message: "session tokens are not accepted here".to_owned(),
         }),
-        Presented::SigV4Header | Presented::SigV4Query => Err(Refusal::Unauthenticated {
-            label: "unsupported_credential",
-            rule: "SIG-01",
-            message: "signed requests are not accepted here".to_owned(),
-        }),
+        Presented::SigV4Header => signed(snapshot, call, SignedCall::of_header(call), now),
+        Presented::SigV4Query => {
+            let read = SignedCall::of_query(query.unwrap_or_default());
+            signed(snapshot, call, read, now)
+        }
     }
+}
+
+/// A signed call, in the order of SIG-36.
+fn signed(
+    snapshot: &Snapshot,
+    call: &HttpCall,
+    read: Result<SignedCall<'_>, SigV4Error>,
+    now: Timestamp,
+) -> Result<Caller, Refusal> {
+    let refuse = |fault: SigV4Error| unsigned(&fault);
+    let signed = read.map_err(refuse)?;
+    let mapping = &snapshot.mapping;
+    // What a signature has to be like is for the service to say; without service there is nothing
+    // to prove oneself to.
+    let service = mapping
+        .service(call)
+        .or_else(|| mapping.protocol_service(call));
+    let signing = match service {
+        Some(service) => &service.signing,
+        None if Host::read(&call.authority).is_err() => {
+            return Err(refuse(SigV4Error::Authority));
+        }
+        None => return Err(super::unmapped_call(mapping.resolve(call).err())),
+    };
+    signed.check_scope(signing).map_err(refuse)?;
+    signed.check_clock(signing, now).map_err(refuse)?;
+    signed.check_token().map_err(refuse)?;
+    if signed.token().is_some() {
+        return Err(refuse(SigV4Error::InvalidToken));
+    }
+    let (user, key) = snapshot
+        .access_keys
+        .signing_key(
+            signed.access_key_id(),
+            signed.date(),
+            signed.region(),
+            signed.service(),
+        )
+        .map_err(refuse)?;
+    let payload = signed.verify(call, signing, &key).map_err(refuse)?;
+    let subject = snapshot.policies.user(user).map(Arc::clone);
+    // The key's user is of the same bundle, so it is there.
+    let subject = subject.ok_or_else(|| refuse(SigV4Error::UnknownKey))?;
+    let principal = Principal::of_arn(user, None).map_err(|_| Refusal::Internal)?;
+    let authentication = match signed.form() {
+        SignatureForm::Header => AuthenticationType::SigV4,
+        SignatureForm::Query => AuthenticationType::SigV4Query,
+    };
+    let mut caller = Caller::plain(principal, Some(subject), authentication);
+    caller.signature = Some(Signature {
+        form: signed.form(),
+        age_s: now.seconds().saturating_sub(signed.signed_at().seconds()),
+        headers: signed.signed_headers().map(Box::from).collect(),
+        payload,
+    });
+    Ok(caller)
+}
+
+fn unsigned(fault: &SigV4Error) -> Refusal {
+    Refusal::Unauthenticated {
+        label: fault.label(),
+        failure: fault.failure(),
+        region: match fault {
+            SigV4Error::Region { expected, .. } => Some(expected.clone()),
+            _ => None,
+        },
+        rule: fault.rule(),
+        message: fault.to_string(),
+    }
+}
+
+/// What a decision rests on has to be under the signature: the headers that were read (SIG-43), and
+/// the body where it was (SIG-44).
+pub(super) fn check_coverage(
+    caller: &Caller,
+    call: &HttpCall,
+    mapped: &Mapped<'_>,
+) -> Result<(), Refusal> {
+    let Some(signature) = &caller.signature else {
+        return Ok(());
+    };
+    let is_signed = |header: &str| signature.headers.iter().any(|name| &**name == header);
+    for header in &mapped.headers {
+        if call.headers.has(header) && !is_signed(header) {
+            return Err(unsigned(&SigV4Error::Unsigned {
+                rule: "SIG-43",
+                header: (*header).to_owned(),
+            }));
+        }
+    }
+    if mapped.reads_body && signature.payload != PayloadMode::Verified {
+        return Err(unsigned(&SigV4Error::PayloadRefused));
+    }
+    Ok(())
 }
 
 fn unauthenticated(
@@ -46,8 +150,19 @@ fn unauthenticated(
     rule: &'static str,
     fault: &impl std::fmt::Display,
 ) -> Refusal {
+    refused(label, Failure::Identity, rule, fault)
+}
+
+fn refused(
+    label: &'static str,
+    failure: Failure,
+    rule: &'static str,
+    fault: &impl std::fmt::Display,
+) -> Refusal {
     Refusal::Unauthenticated {
         label,
+        failure,
+        region: None,
         rule,
         message: fault.to_string(),
     }
@@ -68,6 +183,8 @@ fn peer(snapshot: &Snapshot, call: &HttpCall, now: Timestamp) -> Result<Caller, 
         .filter(|role| role.account == identity.account)
         .ok_or_else(|| Refusal::Unauthenticated {
             label: "unknown_role",
+            failure: Failure::Identity,
+            region: None,
             rule: "MTL-02",
             message: "the role of the client certificate does not exist".to_owned(),
         })?;

@@ -1,7 +1,9 @@
 //! Who was found to be calling.
 
+use crate::authn::SignatureForm;
 use crate::engine::Subject;
 use crate::model::{Principal, Timestamp};
+use crate::policy::PayloadMode;
 use std::sync::Arc;
 
 /// An authenticated caller, or the anonymous one.
@@ -25,6 +27,21 @@ pub struct Caller {
     pub provider: Option<String>,
     /// Claims that the session carries as condition keys (CLM-03).
     pub claims: Vec<(String, Vec<String>)>,
+    /// The signature of the call, if it is signed.
+    pub signature: Option<Signature>,
+}
+
+/// What is known of a signature that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Where it stood.
+    pub form: SignatureForm,
+    /// How old it is, in seconds; less than zero by a clock that is ahead.
+    pub age_s: i64,
+    /// The headers under it, in lower case.
+    pub headers: Vec<Box<str>>,
+    /// What it says of the body.
+    pub payload: PayloadMode,
 }
 
 /// How a caller was authenticated: the value of `sidegate:AuthType` (BRR-02).
@@ -32,6 +49,10 @@ pub struct Caller {
 pub enum AuthenticationType {
     /// Nothing was presented.
     Anonymous,
+    /// A signature in the `authorization` header.
+    SigV4,
+    /// A signed address.
+    SigV4Query,
     /// A token of a registered issuer.
     Oidc,
     /// A client certificate.
@@ -46,6 +67,8 @@ impl AuthenticationType {
     pub const fn label(self) -> Option<&'static str> {
         match self {
             Self::Anonymous => Some("Anonymous"),
+            Self::SigV4 => Some("SigV4"),
+            Self::SigV4Query => Some("SigV4Query"),
             Self::Oidc => Some("OIDC"),
             Self::Mtls => Some("MTLS"),
             Self::Named => None,
@@ -71,6 +94,7 @@ impl Caller {
             source_identity: None,
             provider: None,
             claims: Vec::new(),
+            signature: None,
         }
     }
 

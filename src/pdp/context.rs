@@ -1,12 +1,13 @@
 //! The condition keys of a request (KEY-8, KEY-9).
 
-use crate::authn::WebIdentity;
+use crate::authn::{SignatureForm, WebIdentity};
 use crate::engine::Membership;
 use crate::mapping::Mapped;
 use crate::model::{Context, Delegation, HttpCall, Principal, Timestamp};
-use crate::pdp::caller::Caller;
+use crate::pdp::caller::{Caller, Signature};
 use crate::pdp::question::Question;
 use crate::pdp::target::{Tags, Target, ThroughEndpoint};
+use crate::policy::ServiceProtocol;
 use crate::snapshot::Snapshot;
 
 /// Keys that are derived from records and the clock; a request that brings one is refused (CTX-5).
@@ -92,6 +93,16 @@ pub(super) fn of_call(
     for (key, values) in &mapped.context {
         context.set_all(key, values.iter().cloned());
     }
+    for key in &mapped.unknown {
+        if key.ends_with('/') {
+            context.set_unknown_family(key);
+        } else {
+            context.set_unknown(key);
+        }
+    }
+    if let Some(signature) = &caller.signature {
+        set_signature(&mut context, signature, mapped);
+    }
     set_network(&mut context, call);
     match &mapped.service.region {
         Some(region) => context.set("aws:RequestedRegion", region.clone()),
@@ -101,6 +112,21 @@ pub(super) fn of_call(
     set_caller(&mut context, caller);
     set_time(&mut context, now);
     context
+}
+
+/// BRR-02: how the call was signed, and the names that S3 has for it.
+fn set_signature(context: &mut Context, signature: &Signature, mapped: &Mapped<'_>) {
+    let age_ms = signature.age_s.saturating_mul(1000).to_string();
+    if mapped.service.protocol == ServiceProtocol::S3 {
+        let form = match signature.form {
+            SignatureForm::Header => "REST-HEADER",
+            SignatureForm::Query => "REST-QUERY-STRING",
+        };
+        context.set("s3:authType", form);
+        context.set("s3:signatureversion", "AWS4-HMAC-SHA256");
+        context.set("s3:signatureAge", age_ms.as_str());
+    }
+    context.set("sidegate:SignatureAge", age_ms);
 }
 
 /// The context of a question that a trusted peer asks.

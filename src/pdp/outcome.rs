@@ -1,10 +1,13 @@
 //! What the decision point answers.
 
+use crate::authn::Failure;
 use crate::engine::{Document, Layers};
 use crate::model::{
-    AccountId, Action, Decision, EvaluationFault, Grant, Layer, Reason, Request, StatementRef,
+    AccountId, Action, Decision, EvaluationFault, Grant, Layer, Reason, Request, ResourceName,
+    StatementRef,
 };
 use crate::pdp::caller::Caller;
+use crate::pdp::dialect::Dialect;
 use crate::snapshot::Revision;
 use std::sync::Arc;
 
@@ -15,6 +18,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// Who asked for what, as far as that was found out.
     pub subjects: Subjects,
+    /// How a denial is written.
+    pub dialect: Dialect,
 }
 
 /// Whether a request may pass.
@@ -70,6 +75,10 @@ pub enum Refusal {
     Unauthenticated {
         /// The kind of fault; one of a closed set.
         label: &'static str,
+        /// What a client is told of it.
+        failure: Failure,
+        /// The region that a signature should have been for.
+        region: Option<String>,
         /// The rule that refuses it.
         rule: &'static str,
         /// A sentence.
@@ -108,6 +117,7 @@ impl Outcome {
         Self {
             verdict: Verdict::Refuse(refusal),
             subjects: Subjects::default(),
+            dialect: Dialect::default(),
         }
     }
 
@@ -128,7 +138,22 @@ impl Outcome {
             }
             Decision::Deny(reasons) => Verdict::Refuse(refusal(reasons, layers, request)),
         };
-        Self { verdict, subjects }
+        Self {
+            verdict,
+            subjects,
+            dialect: Dialect::default(),
+        }
+    }
+
+    /// Adds what grants another part of the same request.
+    pub(super) fn also(&mut self, other: &Permit) {
+        if let Verdict::Allow(permit) = &mut self.verdict {
+            for statement in &other.statements {
+                if !permit.statements.contains(statement) {
+                    permit.statements.push(statement.clone());
+                }
+            }
+        }
     }
 
     /// Every layer that stands in the way.
@@ -266,7 +291,7 @@ impl Refusal {
     pub const fn http_status(&self) -> u16 {
         match self {
             Self::Denied { .. } | Self::Unmapped => 403,
-            Self::Unauthenticated { .. } => 401,
+            Self::Unauthenticated { failure, .. } => Dialect::RestJson.code(*failure).1,
             Self::Malformed { .. } => 400,
             Self::NoSnapshot | Self::Overload | Self::Deadline => 503,
             Self::Fault { .. } | Self::Internal => 500,
@@ -278,9 +303,13 @@ impl Refusal {
     pub const fn grpc_code(&self) -> i32 {
         match self {
             Self::Denied { .. } | Self::Unmapped => 7,
+            Self::Unauthenticated {
+                failure: Failure::Unavailable,
+                ..
+            }
+            | Self::NoSnapshot => 14,
             Self::Unauthenticated { .. } => 16,
             Self::Malformed { .. } => 3,
-            Self::NoSnapshot => 14,
             Self::Overload => 8,
             Self::Deadline => 4,
             Self::Fault { .. } | Self::Internal => 13,
@@ -317,12 +346,15 @@ fn refusal(reasons: &[Reason], layers: &Layers<'_>, request: &Request<'_>) -> Re
     }
 }
 
-/// RSN-7: the style of AWS, without names of policies.
+/// RSN-7, ERR-23, ERR-24: the style of AWS, without names of policies.
 fn message(primary: &Reason, request: &Request<'_>) -> String {
     let caller = request.principal.display_name();
     let action = request.action;
-    let resource = request.resource.name.as_str();
-    let head = format!("{caller} is not authorized to perform: {action} on resource: {resource}");
+    let on = match &request.resource.name {
+        ResourceName::Wildcard => String::new(),
+        ResourceName::Arn(arn) => format!(" on resource: {arn}"),
+    };
+    let head = format!("User: {caller} is not authorized to perform: {action}{on}");
     match primary {
         Reason::Explicit { statement, .. } => {
             format!(

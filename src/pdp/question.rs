@@ -3,6 +3,7 @@
 use crate::engine::{Explanation, judge};
 use crate::model::{AccountId, Action, Context, Credential, Request, ResourceName, Timestamp};
 use crate::pdp::caller::Caller;
+use crate::pdp::dialect::Dialect;
 use crate::pdp::outcome::{Outcome, Refusal, Subjects, Verdict};
 use crate::pdp::target::Target;
 use crate::pdp::{Pdp, authenticate, context, layers_of};
@@ -192,6 +193,7 @@ fn refused(snapshot: &Snapshot, pair: &Pair, caller: Option<&Caller>, refusal: R
     Outcome {
         verdict: Verdict::Refuse(refusal),
         subjects: subjects(snapshot, pair, caller),
+        dialect: Dialect::default(),
     }
 }
 

@@ -3,11 +3,14 @@
 mod document_source;
 mod export;
 mod identity;
+mod operation;
 mod organization;
 mod provider;
 mod references;
 mod resource;
+mod s3;
 mod service;
+mod signing;
 
 use crate::model::AccountId;
 use crate::policy::directory::Directory;

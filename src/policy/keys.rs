@@ -143,6 +143,13 @@ impl Keys {
         if let Some(kind) = self.declared.get(key) {
             return Some(*kind);
         }
+        // A name that ends in a slash declares all keys behind it.
+        if let Some((family, behind)) = name.split_once('/')
+            && !behind.is_empty()
+            && let Some(kind) = self.declared.get(&ContextKey::new(&format!("{family}/")))
+        {
+            return Some(*kind);
+        }
         let (issuer, attribute) = name.rsplit_once(':')?;
         match attribute {
             _ if issuer == "saml" && attribute.starts_with("edu") => Some(multiple("string")),

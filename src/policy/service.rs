@@ -2,6 +2,7 @@
 
 use crate::model::{AccountId, Action, ContextKey};
 use crate::policy::Place;
+use crate::policy::Signing;
 use crate::policy::resource_record::AclActions;
 use std::collections::BTreeMap;
 
@@ -34,8 +35,46 @@ pub struct Service {
     pub log_delivery: Option<String>,
     /// Its own condition keys.
     pub condition_keys: BTreeMap<ContextKey, ConditionKeyType>,
-    /// What calls mean.
+    /// How its calls are written.
+    pub protocol: ServiceProtocol,
+    /// What calls mean, where the protocol leaves that open.
     pub routes: Vec<Route>,
+    /// What the operations of a protocol that names them mean.
+    pub operations: Vec<Operation>,
+    /// How signatures are verified.
+    pub signing: Signing,
+}
+
+/// How the calls of a service are written, and so what tells their action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceProtocol {
+    /// By its routes.
+    Routes,
+    /// The REST protocol of S3.
+    S3,
+    /// The query protocol of AWS: `Action` in a form, of this version of the service.
+    AwsQuery(String),
+    /// The JSON protocols of AWS: `X-Amz-Target`, which begins with this name.
+    AwsJson(String),
+    /// Every method of this gRPC service is an action.
+    Grpc(String),
+}
+
+/// What one operation of a service means, or all that are not named.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Where it is written.
+    pub place: Place,
+    /// Its name, or `*`.
+    pub name: String,
+    /// The action, where it is not called like the operation.
+    pub action: Option<Action>,
+    /// The name of a resource type or an ARN template; absent when it has no resource.
+    pub resource: Option<String>,
+    /// What fills the variables of the ARN: each from one of these places in the body.
+    pub values: Vec<(String, Vec<String>)>,
+    /// Condition keys and where their values come from: `header:NAME`, `body:PATH` or `value:TEXT`.
+    pub context: Vec<(String, String)>,
 }
 
 /// What kind of resource a service has.

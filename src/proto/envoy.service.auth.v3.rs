@@ -46,6 +46,12 @@ pub mod attribute_context {
         pub scheme: ::prost::alloc::string::String,
         #[prost(string, tag = "10")]
         pub protocol: ::prost::alloc::string::String,
+        /// The body as text, with what is not UTF-8 replaced: nothing can be verified by it.
+        #[prost(string, tag = "11")]
+        pub body: ::prost::alloc::string::String,
+        /// The body as it is; sent when the filter packs it as bytes.
+        #[prost(bytes = "bytes", tag = "12")]
+        pub raw_body: ::prost::bytes::Bytes,
         /// Fields with order and duplicates kept.
         #[prost(message, optional, tag = "13")]
         pub header_map: ::core::option::Option<

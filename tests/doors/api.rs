@@ -264,7 +264,7 @@ async fn a_question_is_explained_statement_by_statement() {
     assert_eq!(
         answer.message,
         format!(
-            "arn:aws:iam::210000000001:user/ana is not authorized to perform: orders:GetOrder on \
+            "User: arn:aws:iam::210000000001:user/ana is not authorized to perform: orders:GetOrder on \
              resource: {SEALED} with an explicit deny in an identity-based policy"
         )
     );

@@ -1,6 +1,6 @@
 use super::*;
 use crate::mapping::Table;
-use crate::model::{Headers, Peer, Protocol};
+use crate::model::{Body, Headers, Peer, Protocol};
 use crate::policy::{Bundle, BundleFile};
 
 /// A table with one route whose context has this one key.
@@ -35,6 +35,7 @@ fn values(
         authority: "shop.test".into(),
         target: target.into(),
         headers: fields,
+        body: Body::none(),
         peer: Peer::default(),
         protocol: Protocol::Http,
     };

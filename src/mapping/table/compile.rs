@@ -1,13 +1,15 @@
 //! From the services of a bundle to a table.
 
-use super::{GrpcService, Site, Table};
+use super::{GrpcService, Handler, Site, Table};
 use crate::mapping::catalogue::Catalogue;
 use crate::mapping::conflict::{Relation, overlap, relate};
 use crate::mapping::definition::{Definition, read_hosts};
 use crate::mapping::matcher::{HttpMatcher, Matcher};
 use crate::mapping::meaning::Meaning;
+use crate::mapping::operations::Operations;
 use crate::mapping::rule;
-use crate::policy::{Diagnostic, PathMode, Place, Route, Service};
+use crate::mapping::s3::S3;
+use crate::policy::{Diagnostic, PathMode, Place, Route, Service, ServiceProtocol};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -31,9 +33,11 @@ pub(super) fn compile(services: &[Service]) -> Result<Table, Vec<Diagnostic>> {
     let mut faults = Vec::new();
     let mut entries = Vec::new();
     let mut catalogue = Catalogue::default();
+    let mut handlers = Handlers::default();
     for service in services {
         let definition = Definition::read(service, &mut faults);
         catalogue.add(service, &definition.facts, &definition.types);
+        handlers.add(&definition, &mut faults);
         for route in &service.routes {
             entries.extend(entry(route, &definition, &mut faults));
         }
@@ -43,18 +47,150 @@ pub(super) fn compile(services: &[Service]) -> Result<Table, Vec<Diagnostic>> {
     for group in hosts.values().chain([&anywhere]) {
         check_pairs(group, &mut told, &mut faults);
     }
+    check_hosts(services, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
     catalogue.finish();
+    let mut hosts: HashMap<Box<str>, Site> = hosts
+        .into_iter()
+        .map(|(host, group)| (host.into(), site(&group)))
+        .collect();
+    let mut anywhere = site(&anywhere);
+    for GrpcHandler {
+        name,
+        hosts: bound,
+        operations,
+    } in handlers.grpc
+    {
+        let put = |site: &mut Site| {
+            let entry = site.grpc.entry(name.as_str().into()).or_default();
+            entry.operations = Some(Arc::clone(&operations));
+        };
+        match bound {
+            None => put(&mut anywhere),
+            Some(bound) => {
+                for host in bound {
+                    put(hosts.entry(host).or_default());
+                }
+            }
+        }
+    }
     Ok(Table {
-        hosts: hosts
-            .into_iter()
-            .map(|(host, group)| (host.into(), site(&group)))
-            .collect(),
-        anywhere: site(&anywhere),
+        hosts,
+        anywhere,
+        protocols: handlers.by_host,
+        buckets: handlers.buckets,
         catalogue,
     })
+}
+
+/// The services that have a protocol of their own.
+#[derive(Default)]
+struct Handlers {
+    by_host: HashMap<Box<str>, Handler>,
+    buckets: Vec<(Box<str>, Arc<S3>)>,
+    /// gRPC services with the hosts that they are bound to.
+    grpc: Vec<GrpcHandler>,
+}
+
+struct GrpcHandler {
+    name: String,
+    /// `None` is any host.
+    hosts: Option<BTreeSet<Box<str>>>,
+    operations: Arc<Operations>,
+}
+
+impl Handlers {
+    fn add(&mut self, definition: &Definition<'_>, faults: &mut Vec<Diagnostic>) {
+        let handler = match &definition.service.protocol {
+            ServiceProtocol::Routes => return,
+            ServiceProtocol::Grpc(name) => {
+                let operations = Arc::new(Operations::compile(definition, faults));
+                let (name, hosts) = (name.clone(), definition.hosts.clone());
+                if self
+                    .grpc
+                    .iter()
+                    .any(|known| known.name == name && known.hosts == hosts)
+                {
+                    let place = definition.service.place.clone();
+                    let message = format!("another service has the methods of `{name}`, too");
+                    faults.push(Diagnostic::error(rule::SAME_CALLS, place, message));
+                }
+                self.grpc.push(GrpcHandler {
+                    name,
+                    hosts,
+                    operations,
+                });
+                return;
+            }
+            ServiceProtocol::S3 => match S3::compile(definition, faults) {
+                Some(store) => Handler::S3(Arc::new(store)),
+                None => return,
+            },
+            ServiceProtocol::AwsQuery(_) | ServiceProtocol::AwsJson(_) => {
+                Handler::Operations(Arc::new(Operations::compile(definition, faults)))
+            }
+        };
+        for host in definition.hosts.iter().flatten() {
+            match (host.strip_prefix('*'), &handler) {
+                (Some(suffix), Handler::S3(store)) => {
+                    self.buckets.push((suffix.into(), Arc::clone(store)));
+                }
+                _ => {
+                    self.by_host.insert(host.clone(), handler.clone());
+                }
+            }
+        }
+        // `a.b.test` before `b.test`.
+        self.buckets
+            .sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
+    }
+}
+
+/// A host of a protocol is of one service: what its calls mean must not hang on their look.
+fn check_hosts(services: &[Service], faults: &mut Vec<Diagnostic>) {
+    let mut owners: BTreeMap<&str, &Service> = BTreeMap::new();
+    let has_protocol = |service: &Service| {
+        !matches!(
+            service.protocol,
+            ServiceProtocol::Routes | ServiceProtocol::Grpc(_)
+        )
+    };
+    for service in services.iter().filter(|service| has_protocol(service)) {
+        if service.hosts.is_empty() {
+            let message = "a service with this protocol needs `hosts`";
+            let fault = Diagnostic::error(rule::SHARED_HOST, service.place.clone(), message);
+            faults.push(fault.hint("its calls are told from those of others by their host"));
+        }
+        for host in &service.hosts {
+            owners.insert(host, service);
+        }
+    }
+    for service in services {
+        let of_routes = service.routes.iter().flat_map(|route| &route.hosts);
+        for host in service.hosts.iter().chain(of_routes) {
+            let is_below = |wild: &str| {
+                let suffix = wild.strip_prefix('*');
+                suffix.is_some_and(|suffix| host.ends_with(suffix))
+            };
+            let other = owners.iter().find(|(known, owner)| {
+                let is_own = owner.name == service.name && owner.place == service.place;
+                !is_own && (**known == host || is_below(known))
+            });
+            if let Some((known, other)) = other {
+                let message = format!(
+                    "the host `{host}` is `{known}` of the service `{}` at {}",
+                    other.name, other.place
+                );
+                let place = service.place.clone();
+                faults.push(
+                    Diagnostic::error(rule::SHARED_HOST, place, message)
+                        .hint("a service with a protocol shares its hosts with no other"),
+                );
+            }
+        }
+    }
 }
 
 fn entry<'s>(
@@ -95,7 +231,7 @@ fn hosts(
     definition: &Definition<'_>,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<BTreeSet<Box<str>>> {
-    let Some(own) = read_hosts(&route.hosts, &route.place, faults) else {
+    let Some(own) = read_hosts(&route.hosts, &route.place, false, faults) else {
         return definition.hosts.clone();
     };
     for host in &own {

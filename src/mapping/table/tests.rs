@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Headers, Peer};
+use crate::model::{Body, Headers, Peer};
 use crate::policy::{Bundle, BundleFile};
 
 /// The services of a bundle file.
@@ -38,6 +38,7 @@ fn call(method: &str, target: &str) -> HttpCall {
         authority: "shop.test".into(),
         target: target.into(),
         headers: Headers::new(),
+        body: Body::none(),
         peer: Peer::default(),
         protocol: Protocol::Http,
     }
@@ -46,7 +47,11 @@ fn call(method: &str, target: &str) -> HttpCall {
 /// The action that a call is, without prefix, or the label of the fault.
 fn meaning(table: &Table, call: &HttpCall) -> String {
     match table.resolve(call) {
-        Ok(mapped) => mapped.action.as_str().trim_start_matches("orders:").into(),
+        Ok(mapped) => mapped.targets[0]
+            .action
+            .as_str()
+            .trim_start_matches("orders:")
+            .into(),
         Err(fault) => fault.label().into(),
     }
 }
@@ -161,8 +166,8 @@ routes:
     for (target, expected) in cases {
         let call = call("GET", target);
         let mapped = table.resolve(&call).unwrap();
-        assert_eq!(mapped.resource.as_str(), expected, "{target}");
-        let owner = mapped.owner.unwrap();
+        assert_eq!(mapped.targets[0].resource.as_str(), expected, "{target}");
+        let owner = mapped.targets[0].owner.unwrap();
         assert_eq!(owner.as_str(), "210000000001", "CTX-4: {target}");
     }
     let long = format!("/v1/orders/{}", "x".repeat(2_040));

@@ -22,7 +22,10 @@ fn service(account: Option<&str>, region: Option<&str>) -> Service {
         no_permission: vec![],
         log_delivery: None,
         condition_keys: BTreeMap::new(),
+        protocol: crate::policy::ServiceProtocol::Routes,
         routes: vec![],
+        operations: vec![],
+        signing: crate::policy::Signing::of("orders", None, &[]),
     }
 }
 

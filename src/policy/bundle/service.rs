@@ -1,13 +1,14 @@
 //! `IamService`.
 
 use crate::model::{Action, ContextKey};
+use crate::policy::bundle::{operation, s3, signing};
 use crate::policy::fields::{Fields, string};
 use crate::policy::findings::Findings;
 use crate::policy::node::{Mark, Member, Node};
 use crate::policy::resource_record::Permission;
 use crate::policy::{
     ActionPattern, Cardinality, ConditionKeyType, PathMode, PolicyOwner, ResourceType, Route,
-    Service, TypeDelegation,
+    Service, ServiceProtocol, TypeDelegation,
 };
 use std::collections::BTreeMap;
 
@@ -38,24 +39,9 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
             PathMode::Strict
         }
     };
-    let resources = fields.mapping("resources", findings);
-    let resources: BTreeMap<String, ResourceType> = resources
-        .iter()
-        .filter_map(|member| resource_type(member, findings))
-        .collect();
-    for resource in resources.values() {
-        if let PolicyOwner::Parent(parent) = &resource.policy
-            && !resources.contains_key(parent)
-        {
-            let message = format!("there is no resource type `{parent}`");
-            findings.error_with_hint(
-                "BND-7",
-                spec.mark,
-                message,
-                "`policy` is `own`, `none` or a type",
-            );
-        }
-    }
+    let protocol = operation::protocol(&mut fields, findings);
+    let is_s3 = protocol == ServiceProtocol::S3;
+    let resources = resource_types(&mut fields, is_s3, findings);
     // What is no mapping must not read as no keys.
     fields.mapping("conditionKeys", findings);
     let condition_keys = declared(condition_keys_of(spec, findings), spec.mark, findings);
@@ -70,6 +56,23 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
         .iter()
         .filter_map(|node| route(node, &prefix_text, findings))
         .collect();
+    if !routes.is_empty() && protocol != ServiceProtocol::Routes {
+        let message = "a service has a `protocol` or `routes`, not both";
+        findings.error("BND-4", spec.mark, message);
+    }
+    if is_s3 && prefix_text != "s3" {
+        let message = "the prefix of a service with `protocol: s3` is `s3`";
+        findings.error("BND-5", spec.mark, message);
+    }
+    let operations = operation::read(&mut fields, &protocol, &prefix_text, findings);
+    let signing = signing::read(
+        &mut fields,
+        is_s3,
+        &prefix_text,
+        region.as_deref(),
+        findings,
+    );
+    let paths = if is_s3 { PathMode::Raw } else { paths };
     fields.finish(findings);
     Some(Service {
         place: findings.place(spec.mark),
@@ -85,7 +88,10 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
         no_permission,
         log_delivery,
         condition_keys,
+        protocol,
         routes,
+        operations,
+        signing,
     })
 }
 
@@ -151,6 +157,41 @@ fn hosts(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<String> {
         .into_iter()
         .map(|(text, _)| text.to_ascii_lowercase())
         .collect()
+}
+
+/// The types of resources; those of a protocol that has its own are not written.
+fn resource_types(
+    fields: &mut Fields<'_>,
+    is_s3: bool,
+    findings: &mut Findings,
+) -> BTreeMap<String, ResourceType> {
+    let mark = fields.mark();
+    let members = fields.mapping("resources", findings);
+    let resources: BTreeMap<String, ResourceType> = members
+        .iter()
+        .filter_map(|member| resource_type(member, findings))
+        .collect();
+    if is_s3 {
+        if !members.is_empty() {
+            let message = "the resources of a service with `protocol: s3` are buckets and objects";
+            findings.error("BND-4", mark, message);
+        }
+        return s3::resource_types();
+    }
+    for resource in resources.values() {
+        if let PolicyOwner::Parent(parent) = &resource.policy
+            && !resources.contains_key(parent)
+        {
+            let message = format!("there is no resource type `{parent}`");
+            findings.error_with_hint(
+                "BND-7",
+                mark,
+                message,
+                "`policy` is `own`, `none` or a type",
+            );
+        }
+    }
+    resources
 }
 
 fn resource_type(member: &Member, findings: &mut Findings) -> Option<(String, ResourceType)> {
@@ -243,7 +284,10 @@ fn condition_keys_of(spec: &Node, findings: &mut Findings) -> Vec<(ContextKey, C
         .member("conditionKeys")
         .and_then(Node::members)
         .unwrap_or_default();
-    let mut keys = Vec::new();
+    let mut keys = match spec.member("protocol").and_then(Node::text) {
+        Some("s3") => s3::condition_keys(),
+        _ => Vec::new(),
+    };
     for Member { name, mark, value } in members {
         if name
             .split_once(':')
@@ -311,7 +355,12 @@ fn route(node: &Node, prefix: &str, findings: &mut Findings) -> Option<Route> {
     })
 }
 
-fn action(text: &str, prefix: &str, mark: Mark, findings: &mut Findings) -> Option<Action> {
+pub(super) fn action(
+    text: &str,
+    prefix: &str,
+    mark: Mark,
+    findings: &mut Findings,
+) -> Option<Action> {
     match Action::parse(text) {
         Ok(action) if action.prefix() == prefix => Some(action),
         Ok(_) => {
