@@ -26,6 +26,7 @@ mod peer;
 pub mod policy_test;
 mod provider;
 pub mod resource_record;
+pub mod s3;
 mod service;
 mod signing;
 pub mod template;

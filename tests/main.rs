@@ -1,6 +1,7 @@
 //! The integration tests, as one binary: one link, not one for each file.
 
 mod architecture;
+mod aws;
 mod cli;
 mod conformance;
 mod doors;

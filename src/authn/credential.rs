@@ -51,6 +51,11 @@ pub enum CredentialError {
     /// The scheme is one that Sidegate does not speak (SIG-05).
     #[error("the scheme of the authorization header is not supported")]
     UnsupportedScheme,
+    /// A signature of version 2, by its parameters in the query (SIG-05).
+    #[error(
+        "signatures of version 2 are not accepted: sign with AWS4-HMAC-SHA256 (boto3: `signature_version=\"s3v4\"`)"
+    )]
+    OldSignature,
     /// A bearer token has characters that none may have.
     #[error("the bearer token has characters that no token has")]
     Malformed,
@@ -67,7 +72,7 @@ impl CredentialError {
             Self::Several => "several_credentials",
             Self::NotText => "not_text",
             Self::Empty => "empty",
-            Self::UnsupportedScheme => "unsupported_scheme",
+            Self::UnsupportedScheme | Self::OldSignature => "unsupported_scheme",
             Self::Malformed => "malformed",
             Self::TokenWithoutSignature => "token_without_signature",
         }
@@ -78,6 +83,7 @@ impl CredentialError {
     pub const fn failure(self, is_signed: bool) -> Failure {
         match self {
             Self::TokenWithoutSignature => Failure::InvalidToken,
+            Self::OldSignature => Failure::Malformed,
             // Clients that sign nothing know one failure alone.
             _ if !is_signed => Failure::Identity,
             Self::Several => Failure::Several,
@@ -93,7 +99,7 @@ impl CredentialError {
         match self {
             Self::Several => "SIG-02",
             Self::NotText | Self::Empty => "SIG-03",
-            Self::UnsupportedScheme => "SIG-05",
+            Self::UnsupportedScheme | Self::OldSignature => "SIG-05",
             Self::Malformed => "BRR-05",
             Self::TokenWithoutSignature => "BRR-01",
         }
@@ -131,6 +137,9 @@ pub fn presented<'a>(
         Err(HeaderFault::NotText) => return Err(CredentialError::NotText),
     };
     let query = Query::read(query.unwrap_or_default());
+    if query.old && !query.signed {
+        return Err(CredentialError::OldSignature);
+    }
     let method = match (header, query.signed) {
         (header, false) => header,
         (Presented::None, true) => Presented::SigV4Query,
@@ -212,6 +221,8 @@ fn signed(parts: &str) -> Result<Presented<'_>, CredentialError> {
 /// What the query says of credentials.
 struct Query {
     signed: bool,
+    /// Signed by version 2 (`AWSAccessKeyId`).
+    old: bool,
     token: bool,
 }
 
@@ -219,6 +230,7 @@ impl Query {
     fn read(query: &str) -> Self {
         let mut read = Self {
             signed: false,
+            old: false,
             token: false,
         };
         for parameter in query.split('&') {
@@ -226,6 +238,7 @@ impl Query {
             // A broken escape stays as it is: whoever reads the query refuses it.
             let name = percent::decode(name).unwrap_or_else(|_| name.as_bytes().into());
             read.signed |= SIGNED_QUERY.contains(&&*name);
+            read.old |= &*name == b"AWSAccessKeyId";
             read.token |= name.eq_ignore_ascii_case(SECURITY_TOKEN.as_bytes());
         }
         read

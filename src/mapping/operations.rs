@@ -7,9 +7,9 @@ use super::meaning::{Mapped, Target};
 use super::query::Query;
 use super::rule;
 use super::source::{Attribute, Offer, Scope};
-use crate::model::{Action, HttpCall};
+use crate::model::{Action, Arn, HttpCall, ResourceName};
 use crate::policy::{self, Diagnostic, PathMode, ServiceProtocol};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,15 +31,29 @@ pub(super) struct Operations {
 #[derive(Debug, Default)]
 struct Operation {
     action: Option<Action>,
-    resource: Option<BoundResource>,
-    /// For each variable of the resource, where its values stand.
-    values: Vec<Vec<BodyPath>>,
+    resource: Resource,
     attributes: Vec<Attribute>,
+}
+
+/// What an operation is about.
+#[derive(Debug, Default)]
+enum Resource {
+    #[default]
+    None,
+    /// A template, and for each of its variables where the values stand.
+    Template(Box<BoundResource>, Vec<Vec<BodyPath>>),
+    /// The ARNs that stand there.
+    Arns(BodyPath),
 }
 
 impl Operation {
     fn reads_body(&self) -> bool {
-        !self.values.is_empty() || self.attributes.iter().any(Attribute::reads_body)
+        let of_resource = match &self.resource {
+            Resource::None => false,
+            Resource::Template(_, values) => !values.is_empty(),
+            Resource::Arns(_) => true,
+        };
+        of_resource || self.attributes.iter().any(Attribute::reads_body)
     }
 }
 
@@ -151,6 +165,34 @@ impl Operations {
         Ok(mapped)
     }
 
+    /// The resources whose ARNs stand in the body: those of this service alone.
+    fn named_by_arn<'t>(
+        &'t self,
+        path: &BodyPath,
+        action: &Cow<'t, Action>,
+        document: Option<&Document<'_>>,
+    ) -> Result<SmallVec<[Target<'t>; 1]>, MappingError> {
+        let bad = MappingError::BadBody;
+        let document = document.ok_or(bad(BodyFault::Missing))?;
+        let values = path.values(document).map_err(bad)?;
+        if values.is_empty() {
+            return Err(bad(BodyFault::Missing));
+        }
+        let target = |text: &Cow<'_, str>| {
+            let arn = Arn::parse(text).ok().filter(|arn| {
+                arn.partition() == &*self.service.partition
+                    && arn.service() == &*self.service.prefix
+                    && !text.chars().any(char::is_control)
+            });
+            Some(Target {
+                resource: ResourceName::Arn(arn?),
+                ..Target::of_service(&self.service, action.clone())
+            })
+        };
+        let targets: Option<SmallVec<_>> = values.iter().map(target).collect();
+        targets.ok_or(bad(BodyFault::Name))
+    }
+
     fn operation(&self, name: &str) -> Result<&Operation, MappingError> {
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !is_name {
@@ -175,9 +217,10 @@ impl Operations {
                 .map_err(|_| MappingError::BadOperation)?,
         };
         let targets = match &operation.resource {
-            None => smallvec![Target::of_service(&self.service, action)],
-            Some(resource) => {
-                let rows = rows(&operation.values, document).map_err(MappingError::BadBody)?;
+            Resource::None => smallvec![Target::of_service(&self.service, action)],
+            Resource::Arns(path) => self.named_by_arn(path, &action, document)?,
+            Resource::Template(resource, values) => {
+                let rows = rows(values, document).map_err(MappingError::BadBody)?;
                 let targets = rows
                     .iter()
                     .map(|row| resource.target(&self.service, action.clone(), row));
@@ -295,23 +338,37 @@ fn operation(
         paths.push((variable, read));
     }
     let names: Vec<&str> = paths.iter().map(|(name, _)| *name).collect();
-    let resource = match &written.resource {
-        None => {
-            if let Some(name) = names.first() {
-                let message = format!("`{name}` fills no variable: the operation has no resource");
-                tell(message, "name a type of resource in `resource`");
+    let place = written
+        .resource
+        .as_deref()
+        .and_then(|text| text.strip_prefix("body:"));
+    if (written.resource.is_none() || place.is_some())
+        && let Some(name) = names.first()
+    {
+        let message = format!("`{name}` fills no variable: the resource is no template");
+        tell(message, "name a type of resource in `resource`");
+    }
+    let has_body = !matches!(protocol, ServiceProtocol::Grpc(_));
+    let resource = match (written.resource.as_deref(), place) {
+        (None, _) => Resource::None,
+        (Some(text), Some(place)) => match BodyPath::parse(place, is_form) {
+            Some(path) if has_body => Resource::Arns(path),
+            _ => {
+                let message = format!("`{text}` is no place in a body");
+                tell(message, "such as `body:TopicArn`");
+                Resource::None
             }
-            None
-        }
-        Some(text) => match definition.resource(text, &names) {
-            Ok(resource) => Some(resource),
-            Err(ResourceTypeFault::Told) => None,
+        },
+        (Some(text), None) => match definition.resource(text, &names) {
+            Ok(resource) => {
+                let values = paths.into_iter().map(|(_, paths)| paths).collect();
+                Resource::Template(Box::new(resource), values)
+            }
+            Err(ResourceTypeFault::Told) => Resource::None,
             Err(fault) => {
-                tell(
-                    fault.to_string(),
-                    "compare it with `resources` of the service",
-                );
-                None
+                let hint = "compare it with `resources` of the service";
+                tell(fault.to_string(), hint);
+                Resource::None
             }
         },
     };
@@ -331,13 +388,8 @@ fn operation(
             }
         }
     }
-    // The values in the order in which the template is filled is that of the names.
     Operation {
         action: written.action.clone(),
-        values: match &resource {
-            Some(_) => paths.into_iter().map(|(_, paths)| paths).collect(),
-            None => Vec::new(),
-        },
         resource,
         attributes,
     }

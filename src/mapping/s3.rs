@@ -3,7 +3,6 @@
 //! What the query says is read whole: a sub-resource that is not known here could be another action
 //! to the upstream, so a name that is not of the operation refuses the request.
 
-mod operations;
 mod xml;
 
 use super::body::plain;
@@ -13,8 +12,8 @@ use super::meaning::{Mapped, Target};
 use super::path::{Path, PathFault};
 use super::query::{Query, QueryFault};
 use crate::model::{Action, Body, HttpCall, percent};
+use crate::policy::s3::{BY_CONTENT, Level, OPERATIONS, Operation};
 use crate::policy::{Diagnostic, PathMode};
-use operations::{BY_CONTENT, Level, OPERATIONS, Operation};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -507,7 +506,7 @@ impl Reader<'_> {
     /// The tags that a header gives to a new object.
     fn set_tags(&mut self, operation: &Operation) -> Result<(), MappingError> {
         if let Some(text) = self.parameter("x-amz-tagging")? {
-            if !operation.creates_object() {
+            if !creates_object(operation) {
                 return Err(MappingError::Unmapped);
             }
             let tags = Query::read(&text).map_err(MappingError::BadQuery)?;
@@ -641,7 +640,7 @@ impl Reader<'_> {
             grants |= has(self, name)?;
         }
         let acl = self.parameter("x-amz-acl")?;
-        if operation.creates_object() {
+        if creates_object(operation) {
             if grants || acl.is_some() {
                 actions.push("s3:PutObjectAcl");
             }
@@ -732,15 +731,13 @@ impl Reader<'_> {
     }
 }
 
-impl Operation {
-    /// Whether an object comes to be by it, with what the headers say of the object.
-    fn creates_object(&self) -> bool {
-        self.level == Level::Object
-            && matches!(
-                (self.method, self.selector),
-                ("PUT", "") | ("POST", "uploads")
-            )
-    }
+/// Whether an object comes to be by an operation, with what the headers say of the object.
+fn creates_object(operation: &Operation) -> bool {
+    operation.level == Level::Object
+        && matches!(
+            (operation.method, operation.selector),
+            ("PUT", "") | ("POST", "uploads")
+        )
 }
 
 #[cfg(test)]

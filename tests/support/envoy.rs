@@ -12,6 +12,9 @@ use tempfile::TempDir;
 /// The configuration that we ship.
 pub(crate) const SHIPPED: &str = include_str!("../../deploy/envoy/envoy.yaml");
 
+/// The configuration that we ship for protocols of AWS.
+pub(crate) const SHIPPED_FOR_AWS: &str = include_str!("../../deploy/aws/envoy.yaml");
+
 /// A running Envoy.
 pub(crate) struct Envoy {
     child: Child,
@@ -35,8 +38,18 @@ impl Envoy {
         neighbours: Neighbours<'_>,
         changes: &[(&str, &str)],
     ) -> Self {
+        Self::start_on(program, SHIPPED, neighbours, changes)
+    }
+
+    /// As [`start`](Self::start), with another configuration.
+    pub(crate) fn start_on(
+        program: &Path,
+        config: &str,
+        neighbours: Neighbours<'_>,
+        changes: &[(&str, &str)],
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut config = SHIPPED.to_owned();
+        let mut config = config.to_owned();
         let port = |address: SocketAddr| format!("port_value: {}", address.port());
         let socket = neighbours.socket.display().to_string();
         let mut all = vec![

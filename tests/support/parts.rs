@@ -22,6 +22,18 @@ pub(crate) fn grpcurl(test: &str) -> Option<PathBuf> {
     part(test, "grpcurl")
 }
 
+/// A Python with the clients of AWS and a stand-in for its services, as [`envoy`].
+#[track_caller]
+pub(crate) fn python(test: &str) -> Option<PathBuf> {
+    part(test, "python")
+}
+
+/// The real `aws`, as [`envoy`].
+#[track_caller]
+pub(crate) fn aws(test: &str) -> Option<PathBuf> {
+    part(test, "aws")
+}
+
 #[track_caller]
 fn part(test: &str, name: &str) -> Option<PathBuf> {
     static PARTS: OnceLock<Result<PathBuf, String>> = OnceLock::new();

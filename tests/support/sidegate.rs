@@ -34,11 +34,38 @@ impl Sidegate {
 
     /// Starts a server in the directory of an earlier one.
     pub(crate) fn start_in(around: Arc<TempDir>, variables: &[(&str, &str)]) -> Self {
+        Self::spawn(around, &["--quickstart"], variables)
+    }
+
+    /// Starts a server on a bundle that we ship, with secrets for its access keys.
+    pub(crate) fn start_on(
+        bundle: &Path,
+        secrets: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let around = tempfile::tempdir().unwrap();
+        let here = around.path().join("bundle");
+        std::fs::create_dir_all(here.join(".sidegate")).unwrap();
+        for entry in std::fs::read_dir(bundle).unwrap() {
+            let from = entry.unwrap().path();
+            std::fs::copy(&from, here.join(from.file_name().unwrap())).unwrap();
+        }
+        let credentials = around.path().join("credentials");
+        std::fs::create_dir(&credentials).unwrap();
+        for (name, secret) in secrets {
+            std::fs::write(credentials.join(name), secret).unwrap();
+        }
+        let directory = credentials.display().to_string();
+        Self::spawn(Arc::new(around), &["--credentials", &directory], variables)
+    }
+
+    fn spawn(around: Arc<TempDir>, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let bundle = around.path().join("bundle");
         let socket = bundle.join(".sidegate/sidegate.sock");
         let mut child = Command::new(env!("CARGO_BIN_EXE_sidegate"))
-            .args(["serve", "--quickstart", "--bundle"])
+            .args(["serve", "--bundle"])
             .arg(&bundle)
+            .args(arguments)
             .env(
                 "SIDEGATE_DECISIONS_ADDRESS",
                 format!("127.0.0.1:0, unix:{}", socket.display()),
@@ -92,6 +119,11 @@ impl Sidegate {
     /// Where the bundle is.
     pub(crate) fn bundle(&self) -> PathBuf {
         self.around.path().join("bundle")
+    }
+
+    /// Where the secrets are of a server that was given some.
+    pub(crate) fn credentials(&self) -> PathBuf {
+        self.around.path().join("credentials")
     }
 
     /// The directory around the bundle, to start another server in.

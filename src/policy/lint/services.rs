@@ -1,7 +1,10 @@
 //! Doubts that only whoever knows the services can have.
 
 use crate::policy::template::Token;
-use crate::policy::{ActionPattern, Diagnostic, Policy, ResourcePattern, Service, Statement};
+use crate::policy::{
+    ActionPattern, Diagnostic, Policy, ResourcePattern, Service, ServiceProtocol, Statement, s3,
+};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The actions of all services, and what they are done to.
@@ -23,7 +26,9 @@ pub(super) enum Piece {
 #[derive(Debug, Default)]
 struct Known<'s> {
     /// By folded name: whether the action has a resource. An action that is only listed may have.
-    actions: BTreeMap<&'s str, bool>,
+    actions: BTreeMap<Cow<'s, str>, bool>,
+    /// Whether there are others, which nobody lists.
+    has_others: bool,
     /// The service components of the ARNs of its resources.
     arns: BTreeSet<&'s str>,
 }
@@ -35,11 +40,11 @@ impl<'s> Actions<'s> {
         for service in services {
             let entry = known.entry(&service.prefix).or_default();
             for action in service.actions.iter().chain(&service.no_permission) {
-                entry.actions.insert(action.name(), true);
+                entry.actions.insert(action.name().into(), true);
             }
             for route in &service.routes {
                 let has_resource = route.resource.is_some();
-                let action = entry.actions.entry(route.action.name()).or_default();
+                let action = entry.actions.entry(route.action.name().into()).or_default();
                 *action |= has_resource;
                 let template = route
                     .resource
@@ -47,6 +52,7 @@ impl<'s> Actions<'s> {
                     .filter(|text| text.starts_with("arn:"));
                 entry.arns.extend(template.and_then(component));
             }
+            entry.add_protocol(service);
             let types = service.resources.values();
             entry
                 .arns
@@ -91,10 +97,10 @@ impl<'s> Actions<'s> {
                 .actions
                 .keys()
                 .any(|action| entry.covers(prefix, action));
-            if !found {
+            if !found && !known.has_others {
                 let message = format!("the service `{prefix}` has no action `{name}`");
                 let doubt = Diagnostic::warning("ACT-7", statement.place.clone(), message);
-                let hint = match nearest(name, known.actions.keys().copied()) {
+                let hint = match nearest(name, known.actions.keys().map(AsRef::as_ref)) {
                     Some(near) => format!("is `{prefix}:{near}` meant?"),
                     None => "add it to the service's `actions` if it exists".to_owned(),
                 };
@@ -132,7 +138,7 @@ impl<'s> Actions<'s> {
                 .actions
                 .iter()
                 .filter(|(action, _)| entry.covers(prefix, action));
-            without_resource &= covered.all(|(_, has_resource)| !has_resource);
+            without_resource &= !known.has_others && covered.all(|(_, has_resource)| !has_resource);
             foreign &= resource.entries.iter().all(|pattern| match pattern {
                 ResourcePattern::All => false,
                 ResourcePattern::Arn { service, .. } => service
@@ -151,6 +157,47 @@ impl<'s> Actions<'s> {
             Diagnostic::warning("ACT-5", statement.place.clone(), message)
                 .hint("the statement never matches as it is"),
         );
+    }
+}
+
+impl Known<'_> {
+    /// The actions that the protocol of a service gives it.
+    fn add_protocol(&mut self, service: &Service) {
+        let mut add = |name: String, has_resource: bool| {
+            let action = self.actions.entry(Cow::Owned(name)).or_default();
+            *action |= has_resource;
+        };
+        match service.protocol {
+            ServiceProtocol::Routes => {}
+            ServiceProtocol::S3 => {
+                let folded = |name: &str| {
+                    let (_, name) = name.split_once(':').unwrap_or(("", name));
+                    name.to_ascii_lowercase()
+                };
+                for operation in s3::OPERATIONS {
+                    let names = operation.actions.iter().chain(operation.of_version);
+                    let has_resource = operation.level != s3::Level::Service;
+                    names.for_each(|name| add(folded(name), has_resource));
+                }
+                for name in s3::BY_CONTENT {
+                    add(folded(name), true);
+                }
+            }
+            ServiceProtocol::AwsQuery(_)
+            | ServiceProtocol::AwsJson(_)
+            | ServiceProtocol::Grpc(_) => {
+                let mut has_rest = service.resources.is_empty();
+                for operation in &service.operations {
+                    has_rest |= operation.name == "*";
+                    let name = operation.action.as_ref();
+                    let name = name.map_or(operation.name.as_str(), |action| action.name());
+                    if operation.name != "*" {
+                        add(name.to_ascii_lowercase(), operation.resource.is_some());
+                    }
+                }
+                self.has_others |= has_rest;
+            }
+        }
     }
 }
 

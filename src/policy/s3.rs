@@ -2,27 +2,32 @@
 
 /// What a request is addressed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub enum Level {
+    /// The store as a whole.
     Service,
+    /// A bucket.
     Bucket,
+    /// An object.
     Object,
 }
 
 /// One operation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Operation {
-    pub(super) method: &'static str,
-    pub(super) level: Level,
+pub struct Operation {
+    /// The method.
+    pub method: &'static str,
+    /// What it is addressed to.
+    pub level: Level,
     /// The sub-resource: the name in the query that selects the operation; empty for none.
-    pub(super) selector: &'static str,
+    pub selector: &'static str,
     /// Names that have to be in the query as well.
-    pub(super) needs: &'static [&'static str],
+    pub needs: &'static [&'static str],
     /// Names that may be in the query.
-    pub(super) may_have: &'static [&'static str],
+    pub may_have: &'static [&'static str],
     /// The actions that it is.
-    pub(super) actions: &'static [&'static str],
+    pub actions: &'static [&'static str],
     /// The actions that it is when the query names a version; empty where those are the same.
-    pub(super) of_version: &'static [&'static str],
+    pub of_version: &'static [&'static str],
 }
 
 const fn of(
@@ -46,7 +51,7 @@ const fn of(
 }
 
 /// Actions that depend on what a request carries, beyond those of its operation.
-pub(super) const BY_CONTENT: &[&str] = &[
+pub const BY_CONTENT: &[&str] = &[
     "s3:BypassGovernanceRetention",
     "s3:PutBucketAcl",
     "s3:PutBucketObjectLockConfiguration",
@@ -67,7 +72,7 @@ pub(super) const BY_CONTENT: &[&str] = &[
 /// The S3 API reference for the requests, and its page on required permissions together with the
 /// Service Authorization Reference for the actions.
 #[rustfmt::skip]
-pub(super) const OPERATIONS: &[Operation] = &[
+pub const OPERATIONS: &[Operation] = &[
     of("GET", Level::Service, "", &[], &["bucket-region", "continuation-token", "max-buckets", "prefix"], &["s3:ListAllMyBuckets"], &[]),
     of("DELETE", Level::Bucket, "", &[], &[], &["s3:DeleteBucket"], &[]),
     of("GET", Level::Bucket, "", &[], &["continuation-token", "delimiter", "encoding-type", "fetch-owner", "list-type", "marker", "max-keys", "prefix", "start-after"], &["s3:ListBucket"], &[]),
