@@ -24,6 +24,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::{Door, Metrics};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 use tonic::{Request, Response, Status};
 
 /// The most questions of one batch.
@@ -75,7 +76,20 @@ impl AuthorizationService {
         log(Door::Api.label(), &outcome, &id);
         response
     }
+
+    /// Waits for what a token needs that is not at hand.
+    async fn settle(&self, request: &IsAuthorizedRequest) {
+        let Some(is_authorized_request::Caller::BearerToken(token)) = &request.caller else {
+            return;
+        };
+        if let Some(unsettled) = self.pdp.unsettled_token(token, self.clock.now()) {
+            unsettled.settle(LONGEST).await;
+        }
+    }
 }
+
+/// The longest that an answer waits for what is not at hand: keys of an issuer, or a review.
+const LONGEST: Duration = Duration::from_secs(1);
 
 #[tonic::async_trait]
 impl Authorization for AuthorizationService {
@@ -84,8 +98,10 @@ impl Authorization for AuthorizationService {
         request: Request<IsAuthorizedRequest>,
     ) -> Result<Response<IsAuthorizedResponse>, Status> {
         let _in_flight = self.metrics.enter(Door::Api);
+        let request = request.into_inner();
+        self.settle(&request).await;
         let snapshot = self.pdp.snapshot();
-        let answer = self.answer(snapshot.as_deref(), request.into_inner(), self.clock.now());
+        let answer = self.answer(snapshot.as_deref(), request, self.clock.now());
         Ok(Response::new(answer))
     }
 
@@ -98,6 +114,13 @@ impl Authorization for AuthorizationService {
         if requests.len() > MAX_BATCH {
             let message = format!("{} questions, and {MAX_BATCH} is the most", requests.len());
             return Err(Status::invalid_argument(message));
+        }
+        let stopwatch = Stopwatch::start();
+        for request in &requests {
+            if stopwatch.elapsed() >= LONGEST {
+                break;
+            }
+            self.settle(request).await;
         }
         let snapshot = self.pdp.snapshot();
         let now = self.clock.now();
@@ -117,9 +140,10 @@ impl Authorization for AuthorizationService {
         request: Request<IsAuthorizedRequest>,
     ) -> Result<Response<ExplainResponse>, Status> {
         let _in_flight = self.metrics.enter(Door::Api);
+        let request = request.into_inner();
+        self.settle(&request).await;
         let snapshot = self.pdp.snapshot();
         let now = self.clock.now();
-        let request = request.into_inner();
         let answer = self.answer(snapshot.as_deref(), request.clone(), now);
         let explained = match snapshot {
             Some(snapshot) => Pdp::explain(&snapshot, &question(request), now).unwrap_or_default(),

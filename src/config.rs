@@ -12,6 +12,7 @@ pub use address::Address;
 pub use values::Values;
 
 use crate::loader::watch;
+use crate::oidc::ApiServer;
 use crate::pdp::Forwarding;
 use crate::telemetry::LogFormat;
 use std::path::PathBuf;
@@ -110,6 +111,21 @@ pub const SETTINGS: &[Setting] = &[
         "how long it then waits for what is in progress",
     ),
     setting(
+        "kubernetes.api",
+        "https://kubernetes.default.svc",
+        "the API server that is asked about tokens (`jwks: {tokenReview: true}`)",
+    ),
+    setting(
+        "kubernetes.token",
+        "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "the file of our own token for it",
+    ),
+    setting(
+        "kubernetes.ca",
+        "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+        "the file of the authority that vouches for it; empty is those of the system",
+    ),
+    setting(
         "log.level",
         "info",
         "`error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,h2=warn`",
@@ -137,6 +153,8 @@ pub struct Config {
     pub http: Option<Address>,
     /// Where the admin door is, if it is open.
     pub admin: Option<Address>,
+    /// The API server of Kubernetes.
+    pub kubernetes: ApiServer,
     /// How the server ends.
     pub drain: Drain,
     /// What is logged.

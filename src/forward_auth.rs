@@ -34,6 +34,10 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that an answer waits for what is not at hand: keys of an issuer, or a review.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// What the door needs to answer.
 #[derive(Clone, Debug)]
@@ -66,7 +70,7 @@ impl ForwardAuth {
         Router::new().fallback(handle).with_state(self)
     }
 
-    fn respond(&self, parts: &Parts) -> Response<Body> {
+    async fn respond(&self, parts: &Parts) -> Response<Body> {
         let Some((profile, target)) = Profile::of_target(&parts.uri) else {
             return not_found();
         };
@@ -74,12 +78,23 @@ impl ForwardAuth {
         let stopwatch = Stopwatch::start();
         let id = DecisionId::random();
         // A panic must become a denial, whatever it was that failed.
-        let decided = catch_unwind(AssertUnwindSafe(|| match profile.read(parts, target) {
-            Ok(call) => (self.pdp.decide(&call, self.clock.now()), Some(call)),
+        let guard = |decide: &dyn Fn() -> Outcome| {
+            catch_unwind(AssertUnwindSafe(decide))
+                .unwrap_or_else(|_| Outcome::refused(Refusal::Internal))
+        };
+        let read = catch_unwind(AssertUnwindSafe(|| profile.read(parts, target)));
+        let (outcome, call) = match read.unwrap_or(Err(Refusal::Internal)) {
             Err(refusal) => (Outcome::refused(refusal), None),
-        }));
-        let (outcome, call) =
-            decided.unwrap_or_else(|_| (Outcome::refused(Refusal::Internal), None));
+            Ok(call) => {
+                let decide = || self.pdp.decide(&call, self.clock.now());
+                let mut outcome = guard(&decide);
+                if let Some(unsettled) = self.pdp.unsettled_call(&outcome, &call) {
+                    unsettled.settle(LONGEST).await;
+                    outcome = guard(&decide);
+                }
+                (outcome, Some(call))
+            }
+        };
         let response = self.write(&outcome, &id, profile, call.as_ref());
         self.metrics.decided(
             Door::ForwardAuth,
@@ -131,7 +146,7 @@ impl ForwardAuth {
 async fn handle(State(door): State<ForwardAuth>, request: Request<Body>) -> Response<Body> {
     // A subrequest has no body that a decision reads.
     let (parts, _body) = request.into_parts();
-    door.respond(&parts)
+    door.respond(&parts).await
 }
 
 fn denied(

@@ -29,6 +29,7 @@ pub mod forward_auth;
 pub mod loader;
 pub mod mapping;
 pub mod model;
+pub mod oidc;
 pub mod pdp;
 pub mod policy;
 pub mod proto;

@@ -17,6 +17,7 @@ mod dialect;
 mod outcome;
 mod question;
 mod target;
+mod unsettled;
 
 pub use answer::{
     ACCOUNT_HEADER, DECISION_HEADER, DecisionId, Forwarding, PRINCIPAL_HEADER, SESSION_HEADER,
@@ -26,6 +27,7 @@ pub use caller::{AuthenticationType, Caller, Signature};
 pub use dialect::{Denial, Dialect, JsonVersion};
 pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};
 pub use question::{Asker, Explained, Pair, Question};
+pub use unsettled::Unsettled;
 
 use crate::clock::Stopwatch;
 use crate::engine::{Layers, judge};

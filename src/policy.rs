@@ -42,7 +42,9 @@ pub use document::{
 pub use findings::Findings;
 pub use keys::Keys;
 pub use peer::{PeerMapping, PeerMatch};
-pub use provider::{AuthorizedParty, OidcProvider, RoleRule, SigningAlgorithm};
+pub use provider::{
+    AuthorizedParty, Cluster, KeyRequest, KeySource, OidcProvider, RoleRule, SigningAlgorithm,
+};
 pub use service::{
     Cardinality, ConditionKeyType, Operation, PathMode, PolicyOwner, ResourceType, Route, Service,
     ServiceProtocol, TypeDelegation,

@@ -2,7 +2,7 @@
 //!
 //! Floor 3. Compiling a snapshot is pure; publishing it is one store.
 
-use crate::authn::{AccessKeys, PeerTable, SecretFiles, Verifier};
+use crate::authn::{AccessKeys, PeerTable, Remotes, SecretFiles, Verifier};
 use crate::engine::PolicySet;
 use crate::mapping::{PolicySource, Table};
 use crate::model::{Arn, Timestamp};
@@ -68,8 +68,10 @@ pub struct Snapshot {
 }
 
 /// What a bundle refers to and does not hold itself.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Surroundings<'s> {
+    /// Who fetches keys and asks for reviews.
+    pub remotes: &'s dyn Remotes,
     /// The files of the credentials directory; `None` where there is none.
     pub secrets: Option<&'s SecretFiles<'s>>,
 }
@@ -103,7 +105,7 @@ impl Snapshot {
         let users = &bundle.directory.users;
         let keys = AccessKeys::compile(users, surroundings.secrets);
         let mapping = Table::compile(&bundle.services);
-        let tokens = Verifier::compile(&bundle.providers);
+        let tokens = Verifier::compile(&bundle.providers, surroundings.remotes);
         let peers = PeerTable::compile(&bundle.peers);
         match (mapping, tokens, peers, keys) {
             (Ok(mapping), Ok(tokens), Ok(peers), Ok((access_keys, of_keys))) => {

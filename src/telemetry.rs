@@ -6,6 +6,7 @@ mod logging;
 
 pub use logging::LogFormat;
 
+use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
@@ -107,6 +108,28 @@ impl Reload {
     }
 }
 
+/// How an attempt to fetch keys or a review ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetch {
+    /// It brought what was asked for.
+    Success,
+    /// It did not, and what was at hand stays.
+    Failure,
+}
+
+impl Fetch {
+    const ALL: [Self; 2] = [Self::Success, Self::Failure];
+
+    /// The value of the label `result`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+}
+
 /// The values of the label `outcome`.
 pub const OUTCOMES: [&str; 4] = ["allow", "deny", "unauthenticated", "error"];
 
@@ -118,6 +141,7 @@ pub struct Metrics {
     stages: [Histogram; 3],
     in_flight: IntGaugeVec,
     reloads: IntCounterVec,
+    fetches: IntCounterVec,
     reload_failed: IntGauge,
     snapshot_revision: IntGauge,
     snapshot_timestamp: Gauge,
@@ -173,6 +197,13 @@ impl Metrics {
             ),
             &["result"],
         )?;
+        let fetches = IntCounterVec::new(
+            Opts::new(
+                "sidegate_fetches_total",
+                "Attempts to fetch keys of issuers or reviews of tokens, by result",
+            ),
+            &["result"],
+        )?;
         let watch_mode = IntGaugeVec::new(
             Opts::new(
                 "sidegate_source_watch_mode",
@@ -197,40 +228,56 @@ impl Metrics {
             "sidegate_snapshot_source_bytes",
             "Size of the files of the snapshot in force",
         )?;
-        registry.register(Box::new(decisions.clone()))?;
-        registry.register(Box::new(decision_seconds.clone()))?;
-        registry.register(Box::new(stage_seconds.clone()))?;
-        registry.register(Box::new(in_flight.clone()))?;
-        registry.register(Box::new(reloads.clone()))?;
-        registry.register(Box::new(watch_mode.clone()))?;
-        registry.register(Box::new(reload_failed.clone()))?;
-        registry.register(Box::new(snapshot_revision.clone()))?;
-        registry.register(Box::new(snapshot_timestamp.clone()))?;
-        registry.register(Box::new(snapshot_bytes.clone()))?;
-        for door in Door::ALL {
-            decision_seconds.with_label_values(&[door.label()]);
-            in_flight.with_label_values(&[door.label()]);
-            for outcome in OUTCOMES {
-                decisions.with_label_values(&[door.label(), outcome]);
-            }
-        }
-        for result in Reload::ALL {
-            reloads.with_label_values(&[result.label()]);
+        let collectors: [Box<dyn Collector>; 11] = [
+            Box::new(decisions.clone()),
+            Box::new(decision_seconds.clone()),
+            Box::new(stage_seconds.clone()),
+            Box::new(in_flight.clone()),
+            Box::new(reloads.clone()),
+            Box::new(fetches.clone()),
+            Box::new(watch_mode.clone()),
+            Box::new(reload_failed.clone()),
+            Box::new(snapshot_revision.clone()),
+            Box::new(snapshot_timestamp.clone()),
+            Box::new(snapshot_bytes.clone()),
+        ];
+        for collector in collectors {
+            registry.register(collector)?;
         }
         let stages = Stage::ALL.map(|stage| stage_seconds.with_label_values(&[stage.label()]));
-        Ok(Self {
+        let metrics = Self {
             registry,
             decisions,
             decision_seconds,
             stages,
             in_flight,
             reloads,
+            fetches,
             reload_failed,
             snapshot_revision,
             snapshot_timestamp,
             snapshot_bytes,
             watch_mode,
-        })
+        };
+        metrics.start_at_zero();
+        Ok(metrics)
+    }
+
+    /// Every label value is there from the beginning, so that nobody takes nothing for zero.
+    fn start_at_zero(&self) {
+        for door in Door::ALL {
+            self.decision_seconds.with_label_values(&[door.label()]);
+            self.in_flight.with_label_values(&[door.label()]);
+            for outcome in OUTCOMES {
+                self.decisions.with_label_values(&[door.label(), outcome]);
+            }
+        }
+        for result in Reload::ALL {
+            self.reloads.with_label_values(&[result.label()]);
+        }
+        for result in Fetch::ALL {
+            self.fetches.with_label_values(&[result.label()]);
+        }
     }
 
     /// Notes a decision: its outcome, one of [`OUTCOMES`], and how long it took, in seconds.
@@ -259,6 +306,11 @@ impl Metrics {
         let gauge = self.in_flight.with_label_values(&[door.label()]);
         gauge.inc();
         InFlight(gauge)
+    }
+
+    /// Notes how an attempt to fetch keys or a review ended.
+    pub fn fetched(&self, result: Fetch) {
+        self.fetches.with_label_values(&[result.label()]).inc();
     }
 
     /// Notes how a reload ended.

@@ -11,7 +11,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (1, &["policy"]),
     (2, &["authn", "engine", "mapping"]),
     (3, &["clock", "snapshot", "telemetry"]),
-    (4, &["loader", "pdp", "proto", "simulate"]),
+    (4, &["loader", "oidc", "pdp", "proto", "simulate"]),
     (5, &["admin", "api", "ext_authz", "forward_auth"]),
     (6, &["config"]),
     (7, &["server"]),

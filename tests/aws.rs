@@ -147,8 +147,8 @@ fn stock_clients_are_allowed_and_denied_in_their_own_words() {
                 assert_eq!(said["error"], *code, "{said}");
                 assert_eq!(said["status"], *status, "{said}");
                 assert_eq!(said["request"], true, "ERR-37: {said}");
-                let text = said["message"].as_str().unwrap_or_default();
-                assert!(text.contains(message), "{said}");
+                let told = said["message"].as_str().unwrap_or_default();
+                assert!(told.contains(message), "{said}");
             }
         }
     }
@@ -162,6 +162,7 @@ fn stock_clients_are_allowed_and_denied_in_their_own_words() {
 }
 
 /// ACC-01, ACC-02, ERR-01 to ERR-11, ERR-30 to ERR-35, STR-05, T03, T12, T19, T22, T24, T25.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn expected() -> Vec<(&'static str, Said)> {
     let ok = |step| (step, Said::Result(json!(true)));
     let is = |step, value| (step, Said::Result(value));
@@ -328,7 +329,11 @@ fn expected() -> Vec<(&'static str, Said)> {
     ]
 }
 
+/// Who calls which service with which arguments, whether it works, and what is said.
+type Row<'a> = (&'a str, &'a str, Vec<&'a str>, bool, &'a str);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_command_line_of_aws_works() {
     let test = "the_command_line_of_aws_works";
     let (Some(world), Some(aws)) = (World::start(test), parts::aws(test)) else {
@@ -342,8 +347,8 @@ fn the_command_line_of_aws_works() {
     // More than one part of an upload, and more than Envoy is told to show.
     std::fs::write(&large, vec![7; 9 << 20]).unwrap();
     std::fs::write(&photo, b"a photo").unwrap();
-    let text = |path: &Path| path.to_str().unwrap().to_owned();
-    let (photo, large, back) = (text(&photo), text(&large), text(&back));
+    let written = |path: &Path| path.to_str().unwrap().to_owned();
+    let (photo, large, back) = (written(&photo), written(&large), written(&back));
     let run = |who: &str, service: &str, arguments: &[&str]| {
         let (key, secret) = match who {
             "ana" => ("AKIAEXAMPLEANA000001", ANA),
@@ -372,8 +377,6 @@ fn the_command_line_of_aws_works() {
         let (code, out, err) = world.run(&aws, &all, &variables);
         (code, format!("{out}{err}"))
     };
-    // (who, service, arguments, whether it works, what it says)
-    type Row<'a> = (&'a str, &'a str, Vec<&'a str>, bool, &'a str);
     let key = r#"{"id":{"S":"7"}}"#;
     let rows: Vec<Row<'_>> = vec![
         (
@@ -508,9 +511,9 @@ fn the_command_line_of_aws_works() {
         ),
     ];
     for (who, service, arguments, works, says) in rows {
-        let (code, text) = run(who, service, &arguments);
-        assert_eq!(code == 0, works, "{who} {service} {arguments:?}: {text}");
-        assert!(text.contains(says), "{who} {service} {arguments:?}: {text}");
+        let (code, said) = run(who, service, &arguments);
+        assert_eq!(code == 0, works, "{who} {service} {arguments:?}: {said}");
+        assert!(said.contains(says), "{who} {service} {arguments:?}: {said}");
     }
     assert_eq!(std::fs::read(&back).unwrap(), vec![7; 9 << 20]);
 }

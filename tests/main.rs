@@ -10,6 +10,7 @@ mod identities;
 mod licences;
 mod lint;
 mod managed;
+mod oidc;
 mod operators;
 mod oracle;
 mod policy_tests;

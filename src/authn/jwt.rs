@@ -11,6 +11,7 @@ pub use error::{JwtError, Part};
 pub use identity::WebIdentity;
 pub use tags::TagFault;
 
+use crate::authn::{Remotes, Wait};
 use crate::model::Timestamp;
 use crate::policy::{Diagnostic, OidcProvider};
 use claims::Registered;
@@ -20,8 +21,8 @@ use std::collections::BTreeMap;
 
 /// Judges the tokens of all registered issuers (OID-01).
 ///
-/// Immutable once compiled. It neither fetches keys nor follows anything that a token names: `jku`,
-/// `x5u`, `jwk` and `x5c` are not read at all.
+/// It holds what its providers say; keys that are fetched are looked up, and fetched by others. It follows nothing that a
+/// token names: `jku`, `x5u`, `jwk` and `x5c` are not read at all.
 #[derive(Clone, Debug, Default)]
 pub struct Verifier {
     issuers: BTreeMap<String, Issuer>,
@@ -40,7 +41,10 @@ impl Verifier {
     /// algorithm (JWT-02), an issuer that is no plain `https` address (OID-01), limits of time that
     /// are out of bounds (JWT-05), a claim map that is ambiguous (CLM-02), a role mapping that cannot
     /// work (BRR-04), or an issuer that is registered twice (OID-01).
-    pub fn compile(providers: &[OidcProvider]) -> Result<Self, Vec<Diagnostic>> {
+    pub fn compile(
+        providers: &[OidcProvider],
+        remotes: &dyn Remotes,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut faults = Vec::new();
         let mut issuers: BTreeMap<String, Issuer> = BTreeMap::new();
         for provider in providers {
@@ -57,7 +61,7 @@ impl Verifier {
                     format!("the issuer `{}` is registered twice", provider.issuer),
                 ));
             }
-            if let Some(issuer) = Issuer::compile(provider, &mut faults) {
+            if let Some(issuer) = Issuer::compile(provider, remotes, &mut faults) {
                 issuers.insert(provider.issuer.clone(), issuer);
             }
         }
@@ -86,16 +90,39 @@ impl Verifier {
     ///
     /// RFC 7515, RFC 7519, RFC 8725 (best current practices).
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<WebIdentity, JwtError> {
-        let token = Compact::read(token)?;
-        let named = claims::issuer(&token.claims)?;
+        let compact = Compact::read(token)?;
+        let named = claims::issuer(&compact.claims)?;
         let issuer = self
             .issuers
             .get(named)
             .ok_or_else(|| JwtError::unknown_issuer(named))?;
-        issuer.authenticate(&token)?;
-        let registered = Registered::read(&token.claims)?;
+        issuer.authenticate(&compact, now)?;
+        let registered = Registered::read(&compact.claims)?;
         registered.check(issuer.provider(), now)?;
-        issuer.identity(&token.claims, registered)
+        // Until here nothing was proven where the API server is asked, and nothing was believed.
+        issuer.reviewed(token, &registered.subject)?;
+        issuer.identity(&compact.claims, registered)
+    }
+
+    /// Whether nothing at hand settles a token: the keys of its issuer, or the word of the API
+    /// server, are yet to come.
+    #[must_use]
+    pub fn is_unsettled(&self, token: &str, now: Timestamp) -> bool {
+        // Where all keys are at hand nothing has to be verified twice.
+        let has_remotes = self.issuers.values().any(Issuer::is_remote);
+        has_remotes
+            && self
+                .verify(token, now)
+                .is_err_and(|fault| fault.may_be_settled())
+    }
+
+    /// What can be waited for so that a refused token is judged otherwise: the keys of its issuer,
+    /// or the word of the API server.
+    #[must_use]
+    pub fn settle<'a>(&'a self, token: &'a str) -> Option<Wait<'a>> {
+        let compact = Compact::read(token).ok()?;
+        let named = claims::issuer(&compact.claims).ok()?;
+        self.issuers.get(named)?.settle(token)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::cli::{Exit, complain, print, say};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Values};
 use crate::loader::reload::{Loader, compile};
+use crate::oidc::Fetcher;
 use crate::policy::Diagnostic;
 use crate::server::{Server, Source};
 use crate::snapshot::Store;
@@ -169,7 +170,12 @@ async fn serve(config: Config, quickstart: Option<Quickstart>) -> Result<Exit, E
             Arc::clone(&metrics),
             Arc::clone(&clock),
         )
-        .with_credentials(config.bundle.credentials.clone());
+        .with_credentials(config.bundle.credentials.clone())
+        .with_remotes(Arc::new(Fetcher::new(
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            config.kubernetes.clone(),
+        )));
         Source::Directory(loader)
     } else {
         publish(quickstart.as_ref(), &store, &metrics, clock.as_ref())?;

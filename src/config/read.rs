@@ -3,6 +3,7 @@
 use crate::config::values::Values;
 use crate::config::{Address, Bundle, Config, Decisions, Drain, Log, SETTINGS};
 use crate::loader::watch;
+use crate::oidc::ApiServer;
 use crate::pdp::Forwarding;
 use crate::policy::{Diagnostic, Place};
 use crate::telemetry::LogFormat;
@@ -73,6 +74,7 @@ impl Reader<'_> {
         });
         let http = self.read("http.address", ADDRESS, door);
         let admin = self.read("admin.address", ADDRESS, door);
+        let kubernetes = self.kubernetes();
         let delay = self.duration("drain.delay");
         let max = self.duration("drain.max");
         let filter = self.read("log.level", "a level, such as `info`", |text| {
@@ -111,6 +113,7 @@ impl Reader<'_> {
             },
             http: http?.0,
             admin: admin?.0,
+            kubernetes: kubernetes?,
             drain: Drain {
                 delay: delay?,
                 max: max?,
@@ -144,6 +147,21 @@ impl Reader<'_> {
                 mode: mode?,
                 ..watch::Settings::default()
             },
+        })
+    }
+
+    fn kubernetes(&mut self) -> Option<ApiServer> {
+        let address = self.read("kubernetes.api", "an https address", |text| {
+            text.starts_with("https://").then(|| text.to_owned())
+        });
+        let token = self.read("kubernetes.token", "a path", |text| {
+            (!text.is_empty()).then(|| text.into())
+        });
+        let ca = self.read("kubernetes.ca", "a path", |text| Some(text.to_owned()));
+        Some(ApiServer {
+            address: address?,
+            token: token?,
+            ca: ca.filter(|text| !text.is_empty()).map(Into::into),
         })
     }
 

@@ -156,6 +156,7 @@ mod tests {
                 label: "x",
                 failure: crate::authn::Failure::Identity,
                 region: None,
+                unsettled: false,
                 rule: "JWT-01",
                 message: String::new(),
             },

@@ -67,18 +67,48 @@ impl CheckService {
     #[must_use]
     pub fn answer(&self, message: Result<Bytes, Refusal>) -> CheckResponse {
         let stopwatch = Stopwatch::start();
+        let (outcome, call) = self.judge(message);
+        self.tell(outcome, call.as_ref(), stopwatch)
+    }
+
+    /// As [`answer`](Self::answer), for whoever can wait `left` for what is not at hand.
+    async fn answer_in_time(
+        &self,
+        message: Result<Bytes, Refusal>,
+        left: Duration,
+    ) -> CheckResponse {
+        let stopwatch = Stopwatch::start();
+        let (mut outcome, call) = self.judge(message);
+        if let Some(call) = &call
+            && let Some(unsettled) = self.pdp.unsettled_call(&outcome, call)
+        {
+            unsettled.settle(left).await;
+            outcome = guard(|| (self.pdp.decide(call, self.clock.now()), None)).0;
+        }
+        self.tell(outcome, call.as_ref(), stopwatch)
+    }
+
+    fn judge(&self, message: Result<Bytes, Refusal>) -> (Outcome, Option<HttpCall>) {
+        guard(|| self.decide(message))
+    }
+
+    /// Writes the answer, and notes it.
+    fn tell(
+        &self,
+        outcome: Outcome,
+        call: Option<&HttpCall>,
+        stopwatch: Stopwatch,
+    ) -> CheckResponse {
         let id = DecisionId::random();
-        // A panic must become a denial, whatever it was that failed.
-        let answered = catch_unwind(AssertUnwindSafe(|| {
-            let (outcome, call) = self.decide(message);
-            let response = write(&outcome, &id, call.as_ref(), self.settings.forwarding);
+        let forwarding = self.settings.forwarding;
+        let written = catch_unwind(AssertUnwindSafe(|| write(&outcome, &id, call, forwarding)));
+        let (outcome, response) = if let Ok(response) = written {
             (outcome, response)
-        }));
-        let (outcome, response) = answered.unwrap_or_else(|_| {
+        } else {
             let outcome = Outcome::refused(Refusal::Internal);
-            let response = write(&outcome, &id, None, self.settings.forwarding);
+            let response = write(&outcome, &id, None, forwarding);
             (outcome, response)
-        });
+        };
         self.metrics.decided(
             Door::ExtAuthz,
             outcome.label(),
@@ -125,8 +155,15 @@ impl CheckService {
                 Err(Refusal::Deadline)
             }
         });
-        framed(&self.answer(in_time))
+        let left = budget.saturating_sub(arrived.elapsed());
+        framed(&self.answer_in_time(in_time, left).await)
     }
+}
+
+/// A panic must become a denial, whatever it was that failed.
+fn guard(decide: impl FnOnce() -> (Outcome, Option<HttpCall>)) -> (Outcome, Option<HttpCall>) {
+    catch_unwind(AssertUnwindSafe(decide))
+        .unwrap_or_else(|_| (Outcome::refused(Refusal::Internal), None))
 }
 
 impl NamedService for CheckService {

@@ -4,6 +4,7 @@
 //! goes wrong leaves the snapshot in force where it is, and tells so in the log, the metrics and the
 //! [`Status`].
 
+use crate::authn::{NoRemotes, Remotes};
 use crate::clock::Clock;
 use crate::loader::error::SourceError;
 use crate::loader::source::{Digest, Files, Limits, mount, read};
@@ -69,10 +70,10 @@ pub struct Loaded {
 ///
 /// All findings, warnings included, when one of them is an error.
 pub fn compile(files: &Files, source: &str, now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
-    compile_with(files, None, source, now)
+    compile_with(files, None, &NoRemotes, source, now)
 }
 
-/// As [`compile`], with the files of the credentials directory.
+/// As [`compile`], with the files of the credentials directory, and with somebody who fetches keys.
 ///
 /// # Errors
 ///
@@ -80,6 +81,7 @@ pub fn compile(files: &Files, source: &str, now: Timestamp) -> Result<Loaded, Ve
 pub fn compile_with(
     files: &Files,
     credentials: Option<&Files>,
+    remotes: &dyn Remotes,
     source: &str,
     now: Timestamp,
 ) -> Result<Loaded, Vec<Diagnostic>> {
@@ -94,6 +96,7 @@ pub fn compile_with(
     };
     let secret = |path: &str| credentials.and_then(|files| files.bytes_of(path));
     let surroundings = Surroundings {
+        remotes,
         secrets: credentials.is_some().then_some(&secret as _),
     };
     match Snapshot::compile(&bundle, surroundings, warnings.clone(), origin) {
@@ -112,6 +115,7 @@ pub struct Loader {
     directory: PathBuf,
     /// Where the secrets are that the bundle names.
     credentials: Option<PathBuf>,
+    remotes: Arc<dyn Remotes>,
     /// Of which state of the credentials the snapshot in force is.
     secrets: Arc<Mutex<Option<Digest>>>,
     limits: Limits,
@@ -135,6 +139,7 @@ impl Loader {
         Self {
             directory: directory.to_owned(),
             credentials: None,
+            remotes: Arc::new(NoRemotes),
             secrets: Arc::default(),
             limits: Limits::default(),
             settings,
@@ -149,6 +154,13 @@ impl Loader {
     #[must_use]
     pub fn with_credentials(mut self, directory: Option<PathBuf>) -> Self {
         self.credentials = directory;
+        self
+    }
+
+    /// With somebody who fetches the keys that the bundle does not hold.
+    #[must_use]
+    pub fn with_remotes(mut self, remotes: Arc<dyn Remotes>) -> Self {
+        self.remotes = remotes;
         self
     }
 
@@ -253,6 +265,7 @@ impl Loader {
         let Loaded { snapshot, warnings } = compile_with(
             &files,
             secrets.as_ref().map(|secrets| &secrets.0),
+            self.remotes.as_ref(),
             &source,
             now,
         )

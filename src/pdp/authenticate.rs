@@ -40,6 +40,7 @@ pub(super) fn call(
             label: "unsupported_credential",
             failure: Failure::InvalidToken,
             region: None,
+            unsettled: false,
             rule: "BRR-01",
             message: "session tokens are not accepted here".to_owned(),
         }),
@@ -115,6 +116,7 @@ fn unsigned(fault: &SigV4Error) -> Refusal {
             SigV4Error::Region { expected, .. } => Some(expected.clone()),
             _ => None,
         },
+        unsettled: false,
         rule: fault.rule(),
         message: fault.to_string(),
     }
@@ -163,6 +165,7 @@ fn refused(
         label,
         failure,
         region: None,
+        unsettled: false,
         rule,
         message: fault.to_string(),
     }
@@ -185,6 +188,7 @@ fn peer(snapshot: &Snapshot, call: &HttpCall, now: Timestamp) -> Result<Caller, 
             label: "unknown_role",
             failure: Failure::Identity,
             region: None,
+            unsettled: false,
             rule: "MTL-02",
             message: "the role of the client certificate does not exist".to_owned(),
         })?;
@@ -200,10 +204,18 @@ pub(super) fn token_session(
     now: Timestamp,
     facts: impl Fn(&mut Context),
 ) -> Result<Caller, Refusal> {
-    let identity = snapshot
-        .tokens
-        .verify(token, now)
-        .map_err(|fault| unauthenticated(fault.label(), fault.rule(), &fault))?;
+    let identity =
+        snapshot
+            .tokens
+            .verify(token, now)
+            .map_err(|fault| Refusal::Unauthenticated {
+                label: fault.label(),
+                failure: fault.failure(),
+                region: None,
+                unsettled: fault.may_be_settled(),
+                rule: fault.rule(),
+                message: fault.to_string(),
+            })?;
     let account = identity.provider.account;
     // JWT-08: a role that does not exist is refused like one that may not be assumed.
     let role = identity

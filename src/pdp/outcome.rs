@@ -79,6 +79,8 @@ pub enum Refusal {
         failure: Failure,
         /// The region that a signature should have been for.
         region: Option<String>,
+        /// Whether it may turn out otherwise, once something was fetched.
+        unsettled: bool,
         /// The rule that refuses it.
         rule: &'static str,
         /// A sentence.

@@ -21,8 +21,8 @@ pub struct OidcProvider {
     pub audiences: Vec<String>,
     /// The accepted signature algorithms; at least one.
     pub algorithms: Vec<SigningAlgorithm>,
-    /// The key set, as the text of a JWKS document.
-    pub jwks: String,
+    /// Where its keys come from.
+    pub keys: KeySource,
     /// How far clocks may differ, in seconds; at most 300 (JWT-05).
     pub leeway_s: u32,
     /// The longest accepted life of a token, in seconds (JWT-05).
@@ -44,15 +44,57 @@ pub struct OidcProvider {
     pub default_role: Option<String>,
     /// The claim that becomes the session name.
     pub session_name: String,
+    /// The cluster whose service accounts the tokens are for: their claims become session tags
+    /// (K8S-04).
+    pub cluster: Option<Cluster>,
+}
+
+/// A cluster of Kubernetes (K8S-04).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Its ARN, if it has one.
+    pub arn: Option<String>,
+}
+
+/// Where the keys of an issuer come from (OID-03).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeySource {
+    /// The text of a JWKS document.
+    Inline(String),
+    /// They are fetched.
+    Fetched(KeyRequest),
+    /// There are none: the API server of Kubernetes is asked about each token.
+    TokenReview,
+}
+
+/// Where keys are fetched from, and what is believed there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyRequest {
+    /// The exact issuer.
+    pub issuer: String,
+    /// The address of the key set; `None` asks the discovery document of the issuer for it (OID-02).
+    pub url: Option<String>,
+    /// Hosts beside the issuer's own that the discovery document may name.
+    pub hosts: Vec<String>,
+    /// The certificates of authorities in PEM that vouch for the servers; `None` is those of the
+    /// system (OID-05).
+    pub ca: Option<String>,
+    /// Whether servers may have private addresses, as issuers within a cluster have.
+    pub private_addresses: bool,
+    /// How long keys are used that could not be fetched again, in seconds (OID-04).
+    pub stale_if_error_s: u32,
+    /// The algorithms that the keys are for.
+    pub algorithms: Vec<SigningAlgorithm>,
 }
 
 /// A rule that gives tokens a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleRule {
-    /// The claim, by name or JSON pointer.
-    pub claim: String,
-    /// The value that the claim must have, or hold when it is a list.
-    pub value: String,
+    /// Claims, by name or JSON pointer, and the value that each must have, or hold when it is a
+    /// list; at least one.
+    pub claims: Vec<(String, String)>,
     /// The role, by name in the provider's account or by ARN.
     pub role: String,
 }

@@ -54,6 +54,7 @@ fn the_names_of_metrics_are_stable() {
     let expected = [
         "sidegate_decision_duration_seconds histogram",
         "sidegate_decisions_total counter",
+        "sidegate_fetches_total counter",
         "sidegate_policy_reload_failed gauge",
         "sidegate_reloads_total counter",
         "sidegate_requests_in_flight gauge",

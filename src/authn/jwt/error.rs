@@ -1,5 +1,6 @@
 //! Why a token is refused.
 
+use crate::authn::Failure;
 use crate::authn::json::JsonError;
 use crate::authn::jwks::SignatureFault;
 use crate::authn::jwt::TagFault;
@@ -60,6 +61,15 @@ pub enum JwtError {
     /// The signature does not prove that the issuer made the token (JWT-02, JWT-03).
     #[error("the token is not proven to be its issuer's")]
     Signature(#[from] SignatureFault),
+    /// The keys of the issuer are not at hand, or too old to be believed (OID-04).
+    #[error("the keys of the token's issuer could not be fetched")]
+    KeysUnavailable,
+    /// The API server was not asked yet, or did not answer (OID-03).
+    #[error("the token was not reviewed by the API server")]
+    NotReviewed,
+    /// The API server does not vouch for the token, or for another user (K8S-03).
+    #[error("the API server does not vouch for the token")]
+    ReviewDenied,
     /// A required claim is not there (JWT-04).
     #[error("missing a required claim: `{0}`")]
     MissingClaim(String),
@@ -162,6 +172,9 @@ impl JwtError {
                 | SignatureFault::KeyMismatch
                 | SignatureFault::AmbiguousKey,
             ) => "key",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::NotReviewed => "not_reviewed",
+            Self::ReviewDenied => "review_denied",
             Self::MissingClaim(_) | Self::ClaimType(_) | Self::Subject | Self::TimeRange(_) => {
                 "claims"
             }
@@ -192,6 +205,9 @@ impl JwtError {
             Self::Algorithm
             | Self::Signature(SignatureFault::KeyMismatch | SignatureFault::Mismatch) => "JWT-02",
             Self::Signature(SignatureFault::UnknownKey | SignatureFault::AmbiguousKey) => "JWT-03",
+            Self::KeysUnavailable => "OID-04",
+            Self::NotReviewed => "OID-03",
+            Self::ReviewDenied => "K8S-03",
             Self::MissingClaim(claim) if claim == "aud" => "JWT-06",
             Self::MissingClaim(_) | Self::ClaimType(_) | Self::Subject | Self::TimeRange(_) => {
                 "JWT-04"
@@ -202,6 +218,24 @@ impl JwtError {
             Self::Role | Self::SessionName => "BRR-04",
             Self::SessionTags(_) | Self::SourceIdentity => "CLM-04",
         }
+    }
+
+    /// What a client is told of it.
+    #[must_use]
+    pub const fn failure(&self) -> Failure {
+        match self {
+            Self::KeysUnavailable | Self::NotReviewed => Failure::Unavailable,
+            _ => Failure::Identity,
+        }
+    }
+
+    /// Whether it may turn out otherwise once something was fetched.
+    #[must_use]
+    pub const fn may_be_settled(&self) -> bool {
+        matches!(
+            self,
+            Self::KeysUnavailable | Self::NotReviewed | Self::Signature(SignatureFault::UnknownKey)
+        )
     }
 
     /// Whether the token was good and is only too old, which clients are told apart (JWT-05).

@@ -8,7 +8,7 @@ use crate::authn::jwt::issuer::Issuer;
 use crate::authn::jwt::tags::SessionTags;
 use crate::authn::session_name;
 use crate::model::Timestamp;
-use crate::policy::{AuthorizedParty, OidcProvider};
+use crate::policy::{AuthorizedParty, Cluster, OidcProvider};
 use std::sync::Arc;
 
 /// The claim that sets the source identity (CLM-04).
@@ -72,7 +72,22 @@ impl Issuer {
         let role = self.role(claims)?;
         let session_name = self.session_name(claims)?;
         let source_identity = source_identity(claims)?;
-        let SessionTags { tags, transitive } = SessionTags::read(claims)?;
+        let SessionTags {
+            mut tags,
+            mut transitive,
+        } = SessionTags::read(claims)?;
+        if let Some(cluster) = &self.provider.cluster {
+            for (key, value) in workload_tags(cluster, claims)? {
+                if tags
+                    .iter()
+                    .any(|(known, _)| known.eq_ignore_ascii_case(key))
+                {
+                    continue;
+                }
+                tags.push((key.to_owned(), value));
+                transitive.push(key.to_owned());
+            }
+        }
         Ok(WebIdentity {
             provider: Arc::clone(&self.provider),
             issued_at: registered.issued_at(),
@@ -126,8 +141,12 @@ impl Issuer {
 
     /// The role: of the first rule that holds, else of the role claim, else the default (BRR-04).
     fn role(&self, claims: &Object) -> Result<Option<String>, JwtError> {
-        for (path, value, role) in &self.roles {
-            if values(path, claims)?.contains(value) {
+        for (conditions, role) in &self.roles {
+            let mut holds = true;
+            for (path, value) in conditions {
+                holds &= values(path, claims)?.contains(value);
+            }
+            if holds {
                 return Ok(Some(role.clone()));
             }
         }
@@ -182,6 +201,35 @@ fn values(path: &ClaimPath, claims: &Object) -> Result<Vec<String>, JwtError> {
         Some(value @ Json::List(_)) => claims::texts(value, &path.to_string()),
         Some(Json::Null | Json::Object(_)) => Err(path.wrong_type()),
     }
+}
+
+/// The tags that a workload of Kubernetes has (K8S-04), by the names that EKS gives them.
+fn workload_tags(
+    cluster: &Cluster,
+    claims: &Object,
+) -> Result<Vec<(&'static str, String)>, JwtError> {
+    const TAGS: [(&str, &str); 4] = [
+        ("kubernetes-namespace", "/kubernetes.io/namespace"),
+        (
+            "kubernetes-service-account",
+            "/kubernetes.io/serviceaccount/name",
+        ),
+        ("kubernetes-pod-name", "/kubernetes.io/pod/name"),
+        ("kubernetes-pod-uid", "/kubernetes.io/pod/uid"),
+    ];
+    let mut tags = vec![("eks-cluster-name", cluster.name.clone())];
+    tags.extend(cluster.arn.clone().map(|arn| ("eks-cluster-arn", arn)));
+    for (tag, pointer) in TAGS {
+        let Some(path) = ClaimPath::parse(pointer) else {
+            continue;
+        };
+        match find(&path, claims)? {
+            None => {}
+            Some(Json::Text(text)) => tags.push((tag, text.clone())),
+            Some(_) => return Err(path.wrong_type()),
+        }
+    }
+    Ok(tags)
 }
 
 fn source_identity(claims: &Object) -> Result<Option<String>, JwtError> {

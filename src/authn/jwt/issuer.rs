@@ -4,7 +4,9 @@ use crate::authn::claim_path::ClaimPath;
 use crate::authn::jwks::KeySet;
 use crate::authn::jwt::JwtError;
 use crate::authn::jwt::compact::Compact;
-use crate::policy::{Diagnostic, OidcProvider};
+use crate::authn::{RemoteKeys, Remotes, TokenReviews, Wait};
+use crate::model::Timestamp;
+use crate::policy::{Diagnostic, KeySource, OidcProvider};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
@@ -20,22 +22,38 @@ const FIXED_PARTS: [&str; 6] = ["aud", "oaud", "amr", "azp", "iss", "sub"];
 #[derive(Clone, Debug)]
 pub(super) struct Issuer {
     pub(super) provider: Arc<OidcProvider>,
-    keys: KeySet,
+    keys: Keys,
     /// The issuer without `https://`; path and trailing slash are kept (CLM-01).
     pub(super) prefix: String,
     /// Claims and the condition keys that they become.
     pub(super) claims: Vec<(ClaimPath, String)>,
-    /// Rules of roles: the claim, the value that it must have or hold, and the role.
-    pub(super) roles: Vec<(ClaimPath, String, String)>,
+    /// Rules of roles: claims with the value that each must have or hold, and the role.
+    pub(super) roles: Vec<(Vec<(ClaimPath, String)>, String)>,
     pub(super) role_claim: Option<ClaimPath>,
     pub(super) session_name: ClaimPath,
 }
 
+/// Who vouches for the tokens of an issuer.
+#[derive(Clone, Debug)]
+enum Keys {
+    Fixed(KeySet),
+    Fetched(Arc<dyn RemoteKeys>),
+    Reviewed(Arc<dyn TokenReviews>),
+}
+
 impl Issuer {
     /// Compiles one provider, adding all that is wrong with it to `faults`.
-    pub(super) fn compile(provider: &OidcProvider, faults: &mut Vec<Diagnostic>) -> Option<Self> {
+    pub(super) fn compile(
+        provider: &OidcProvider,
+        remotes: &dyn Remotes,
+        faults: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
         let before = faults.len();
-        let mut check = Check { provider, faults };
+        let mut check = Check {
+            provider,
+            remotes,
+            faults,
+        };
         check.limits();
         let prefix = check.prefix();
         let keys = check.keys();
@@ -65,22 +83,59 @@ impl Issuer {
         &self.provider
     }
 
-    /// Proves that the issuer signed the token (JWT-02, JWT-03).
-    pub(super) fn authenticate(&self, token: &Compact<'_>) -> Result<(), JwtError> {
+    /// Proves that the issuer signed the token (JWT-02, JWT-03). Where the API server is asked about
+    /// tokens, that is for [`reviewed`](Self::reviewed).
+    pub(super) fn authenticate(&self, token: &Compact<'_>, now: Timestamp) -> Result<(), JwtError> {
+        let fetched;
+        let keys = match &self.keys {
+            Keys::Fixed(keys) => keys,
+            Keys::Fetched(remote) => {
+                fetched = remote.current(now).ok_or(JwtError::KeysUnavailable)?;
+                &*fetched
+            }
+            Keys::Reviewed(_) => return Ok(()),
+        };
         let algorithm = token
             .algorithm
             .filter(|algorithm| self.provider.algorithms.contains(algorithm))
             .ok_or(JwtError::Algorithm)?;
         let key_id = token.key_id.as_deref();
-        self.keys
-            .verify(key_id, algorithm, token.signed, &token.signature)?;
+        keys.verify(key_id, algorithm, token.signed, &token.signature)?;
         Ok(())
+    }
+
+    /// Whether the API server vouches for a token whose claims are good, and for the same subject
+    /// (K8S-03).
+    pub(super) fn reviewed(&self, token: &str, subject: &str) -> Result<(), JwtError> {
+        let Keys::Reviewed(reviews) = &self.keys else {
+            return Ok(());
+        };
+        match reviews.known(token, &self.provider.audiences) {
+            None => Err(JwtError::NotReviewed),
+            Some(Some(user)) if *user == *subject => Ok(()),
+            Some(_) => Err(JwtError::ReviewDenied),
+        }
+    }
+
+    /// Whether what vouches for its tokens is not in the bundle.
+    pub(super) const fn is_remote(&self) -> bool {
+        !matches!(self.keys, Keys::Fixed(_))
+    }
+
+    /// What could be fetched so that a token is judged otherwise.
+    pub(super) fn settle<'a>(&'a self, token: &'a str) -> Option<Wait<'a>> {
+        match &self.keys {
+            Keys::Fixed(_) => None,
+            Keys::Fetched(remote) => Some(remote.refresh()),
+            Keys::Reviewed(reviews) => Some(reviews.review(token, &self.provider.audiences)),
+        }
     }
 }
 
 /// One provider under examination.
 struct Check<'p, 'f> {
     provider: &'p OidcProvider,
+    remotes: &'p dyn Remotes,
     faults: &'f mut Vec<Diagnostic>,
 }
 
@@ -101,7 +156,7 @@ impl<'p> Check<'p, '_> {
             issuer: _,
             audiences,
             algorithms,
-            jwks: _,
+            keys: _,
             leeway_s,
             max_token_life_s,
             multiple_audiences: _,
@@ -112,6 +167,7 @@ impl<'p> Check<'p, '_> {
             allowed_roles,
             default_role,
             session_name: _,
+            cluster: _,
         } = self.provider;
         if audiences.is_empty() || audiences.iter().any(String::is_empty) {
             self.fault("JWT-06", "an issuer needs audiences, and none may be empty");
@@ -156,12 +212,19 @@ impl<'p> Check<'p, '_> {
         plain
     }
 
-    fn keys(&mut self) -> Option<KeySet> {
+    fn keys(&mut self) -> Option<Keys> {
         if self.provider.algorithms.is_empty() {
             return None;
         }
-        match KeySet::parse(&self.provider.jwks, &self.provider.algorithms) {
-            Ok(keys) => Some(keys),
+        let text = match &self.provider.keys {
+            KeySource::Inline(text) => text,
+            KeySource::Fetched(request) => {
+                return Some(Keys::Fetched(self.remotes.keys(request)));
+            }
+            KeySource::TokenReview => return Some(Keys::Reviewed(self.remotes.reviews())),
+        };
+        match KeySet::parse(text, &self.provider.algorithms) {
+            Ok(keys) => Some(Keys::Fixed(keys)),
             Err(error) => {
                 let message = match error.source() {
                     Some(cause) => format!("{error}: {cause}"),
@@ -204,15 +267,23 @@ impl<'p> Check<'p, '_> {
         claims
     }
 
-    fn roles(&mut self) -> Vec<(ClaimPath, String, String)> {
+    fn roles(&mut self) -> Vec<(Vec<(ClaimPath, String)>, String)> {
         let mut roles = Vec::new();
         for rule in &self.provider.roles {
             if rule.role.is_empty() {
                 self.fault("BRR-04", "the name of a role is empty");
             }
-            if let Some(path) = self.path(&rule.claim, "BRR-04") {
-                roles.push((path, rule.value.clone(), rule.role.clone()));
+            let mut claims = Vec::new();
+            for (claim, value) in &rule.claims {
+                if let Some(path) = self.path(claim, "BRR-04") {
+                    claims.push((path, value.clone()));
+                }
             }
+            // A rule that asks for nothing would hold for everybody.
+            if rule.claims.is_empty() {
+                self.fault("BRR-04", "a role rule names no claim");
+            }
+            roles.push((claims, rule.role.clone()));
         }
         roles
     }

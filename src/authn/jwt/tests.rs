@@ -6,9 +6,10 @@ mod random;
 mod signature;
 
 use super::*;
+use crate::authn::NoRemotes;
 use crate::authn::test_keys::{ISSUER, TestKeys, compact};
 use crate::model::{AccountId, Arn};
-use crate::policy::{AuthorizedParty, Place, SigningAlgorithm};
+use crate::policy::{AuthorizedParty, KeySource, Place, SigningAlgorithm};
 use serde_json::{Value, json};
 
 /// The time at which tokens are judged, in seconds since 1970.
@@ -35,7 +36,7 @@ fn provider() -> OidcProvider {
             SigningAlgorithm::Es384,
             SigningAlgorithm::Es512,
         ],
-        jwks: ISSUER.jwks(),
+        keys: KeySource::Inline(ISSUER.jwks()),
         leeway_s: 60,
         max_token_life_s: 86_400,
         multiple_audiences: false,
@@ -45,12 +46,13 @@ fn provider() -> OidcProvider {
         role_claim: None,
         allowed_roles: Vec::new(),
         default_role: Some("reader".to_owned()),
+        cluster: None,
         session_name: "sub".to_owned(),
     }
 }
 
 fn verifier(provider: &OidcProvider) -> Verifier {
-    Verifier::compile(std::slice::from_ref(provider)).unwrap()
+    Verifier::compile(std::slice::from_ref(provider), &NoRemotes).unwrap()
 }
 
 /// The claims of a token that is accepted.

@@ -6,7 +6,8 @@ use crate::policy::fields::{Fields, string};
 use crate::policy::findings::Findings;
 use crate::policy::node::{Mark, Node, Value};
 use crate::policy::{
-    AuthorizedParty, Cardinality, ConditionKeyType, OidcProvider, RoleRule, SigningAlgorithm,
+    AuthorizedParty, Cardinality, Cluster, ConditionKeyType, KeyRequest, KeySource, OidcProvider,
+    RoleRule, SigningAlgorithm,
 };
 
 const DAY_S: u32 = 86_400;
@@ -23,7 +24,10 @@ pub(super) fn read(
     let audiences = audiences(&mut fields, findings);
     let algorithms = algorithms(&mut fields, findings);
     let jwks = fields.require("jwks", findings);
-    let jwks = jwks.and_then(|node| key_set(node, documents, findings));
+    let keys = jwks.and_then(|node| {
+        let issuer = issuer.map_or("", |(text, _)| text);
+        key_source(node, issuer, &algorithms, documents, findings)
+    });
     let leeway = fields.duration_s("leeway", findings);
     if let Some((seconds, mark)) = leeway
         && seconds > 300
@@ -60,6 +64,9 @@ pub(super) fn read(
     let session_name = fields
         .text("sessionName", findings)
         .map_or("sub", |(text, _)| text);
+    let cluster = fields
+        .take("cluster")
+        .and_then(|node| cluster(node, findings));
     fields.finish(findings);
     if role_claim.is_some() && allowed_roles.is_empty() {
         let message = "`roleClaim` needs `allowedRoles`: the roles that a token may name";
@@ -74,7 +81,7 @@ pub(super) fn read(
         issuer: issuer.0.to_owned(),
         audiences,
         algorithms,
-        jwks: jwks?,
+        keys: keys?,
         leeway_s: leeway.map_or(60, |(seconds, _)| seconds),
         max_token_life_s: life.map_or(DAY_S, |(seconds, _)| seconds),
         multiple_audiences,
@@ -85,6 +92,7 @@ pub(super) fn read(
         allowed_roles,
         default_role,
         session_name: session_name.to_owned(),
+        cluster,
     })
 }
 
@@ -156,6 +164,12 @@ fn audiences(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<String> {
         if audience.is_empty() {
             findings.error("OID-01", *mark, "an audience may not be empty");
         }
+        // K8S-02: every pod has a token for the API server, and whoever gets one would be let in.
+        if audience.starts_with("https://kubernetes.default.svc") {
+            let message = "tokens for the API server of Kubernetes are not tokens for this";
+            let hint = "project tokens of an audience of their own, such as `sts.amazonaws.com`";
+            findings.error_with_hint("K8S-02", *mark, message, hint);
+        }
     }
     audiences
         .into_iter()
@@ -190,26 +204,98 @@ fn algorithms(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<SigningAl
     algorithms
 }
 
-/// The key set: `inline` as a mapping or a JSON string, or `file` beside the document.
-fn key_set(node: &Node, documents: DocumentSource<'_>, findings: &mut Findings) -> Option<String> {
+/// Where the keys come from: `inline` as a mapping or a JSON string, `file` beside the document,
+/// `url`, `discovery` or `tokenReview`.
+fn key_source(
+    node: &Node,
+    issuer: &str,
+    algorithms: &[SigningAlgorithm],
+    documents: DocumentSource<'_>,
+    findings: &mut Findings,
+) -> Option<KeySource> {
     let mut fields = Fields::of(node, "`jwks`", findings)?;
     let inline = fields.take("inline");
     let file = fields.take("file");
+    let url = fields.text("url", findings);
+    let discovery = fields.flag("discovery", findings);
+    let review = fields.flag("tokenReview", findings);
+    let fetched = url.is_some() || discovery;
+    let hosts = fields.texts("hosts", findings);
+    let ca = fields.take("caFile").and_then(|node| {
+        let found = documents.text_of_file(node, "caFile", findings);
+        found.map(|(_, text)| text.to_owned())
+    });
+    let private_addresses = fields.flag("privateAddresses", findings);
+    let stale = fields.duration_s("staleIfError", findings);
     fields.finish(findings);
-    match (inline, file) {
-        (Some(inline), None) => Some(inline.text().map_or_else(|| to_json(inline), str::to_owned)),
-        (None, Some(file)) => documents
-            .text_of_file(file, "file", findings)
-            .map(|(_, text)| text.to_owned()),
-        _ => {
-            findings.error(
-                "BND-4",
-                node.mark,
-                "`jwks` needs one of `inline` and `file`",
-            );
-            None
-        }
+    let sources = [
+        inline.is_some(),
+        file.is_some(),
+        url.is_some(),
+        discovery,
+        review,
+    ];
+    if sources.into_iter().filter(|given| *given).count() != 1 {
+        let message = "`jwks` needs one of `inline`, `file`, `url`, `discovery: true` and `tokenReview: true`";
+        findings.error("OID-03", node.mark, message);
+        return None;
     }
+    if !fetched && (!hosts.is_empty() || ca.is_some() || private_addresses || stale.is_some()) {
+        let message = "`hosts`, `caFile`, `privateAddresses` and `staleIfError` go with `url` and `discovery`";
+        findings.error("OID-03", node.mark, message);
+    }
+    if let Some((url, mark)) = url
+        && !is_https(url)
+    {
+        let message = format!("`{url}` is not an https address without query and fragment");
+        findings.error("OID-02", mark, message);
+    }
+    if review {
+        return Some(KeySource::TokenReview);
+    }
+    if fetched {
+        return Some(KeySource::Fetched(KeyRequest {
+            issuer: issuer.to_owned(),
+            url: url.map(|(text, _)| text.to_owned()),
+            hosts: hosts
+                .into_iter()
+                .map(|(text, _)| text.to_ascii_lowercase())
+                .collect(),
+            ca,
+            private_addresses,
+            stale_if_error_s: stale.map_or(DAY_S, |(seconds, _)| seconds),
+            algorithms: algorithms.to_vec(),
+        }));
+    }
+    let text = match (inline, file) {
+        (Some(inline), _) => inline.text().map_or_else(|| to_json(inline), str::to_owned),
+        (None, file) => {
+            let found = documents.text_of_file(file?, "file", findings);
+            found.map(|(_, text)| text.to_owned())?
+        }
+    };
+    Some(KeySource::Inline(text))
+}
+
+fn is_https(url: &str) -> bool {
+    url.strip_prefix("https://").is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with('/')
+            && !rest.contains(['?', '#', '@'])
+            && rest.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
+    })
+}
+
+/// K8S-04.
+fn cluster(node: &Node, findings: &mut Findings) -> Option<Cluster> {
+    let mut fields = Fields::of(node, "`cluster`", findings)?;
+    let name = fields.required_text("name", findings);
+    let arn = fields.text("arn", findings);
+    fields.finish(findings);
+    Some(Cluster {
+        name: name?.0.to_owned(),
+        arn: arn.map(|(text, _)| text.to_owned()),
+    })
 }
 
 /// The JSON text of a tree.
@@ -234,16 +320,26 @@ fn to_json(node: &Node) -> String {
     }
 }
 
+/// A role for tokens with a claim of some value, or with several (`claims`).
 fn role(node: &Node, findings: &mut Findings) -> Option<RoleRule> {
     let mut fields = Fields::of(node, "a role rule", findings)?;
-    let claim = fields.required_text("claim", findings);
-    let value = fields.require("value", findings);
+    let claim = fields.text("claim", findings);
+    let value = fields.take("value");
+    let value = value.and_then(|node| string(node, "value", findings));
+    let several = fields.text_pairs("claims", findings);
     let role = fields.required_text("role", findings);
     fields.finish(findings);
-    let value = value.and_then(|node| string(node, "value", findings));
+    let claims = match (claim, value, several.is_empty()) {
+        (Some((claim, _)), Some((value, _)), true) => vec![(claim.to_owned(), value.to_owned())],
+        (None, None, false) => several,
+        _ => {
+            let message = "a role rule has `claim` and `value`, or `claims`";
+            findings.error("BND-4", node.mark, message);
+            return None;
+        }
+    };
     Some(RoleRule {
-        claim: claim?.0.to_owned(),
-        value: value?.0.to_owned(),
+        claims,
         role: role?.0.to_owned(),
     })
 }

@@ -21,7 +21,7 @@ const HEADER: &[u8] = br#"{"alg":"EdDSA","kid":"k"}"#;
 static KEY: LazyLock<Ed25519KeyPair> =
     LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a seed is 32 bytes"));
 static VERIFIER: LazyLock<Verifier> =
-    LazyLock::new(|| Verifier::compile(&[provider()]).expect("the provider is good"));
+    LazyLock::new(|| Verifier::compile(&[provider()], &NoRemotes).expect("the provider is good"));
 static PEERS: LazyLock<PeerTable> = LazyLock::new(|| {
     let mapping = PeerMapping {
         place: place(),

@@ -1,9 +1,11 @@
 use super::*;
+use crate::authn::NoRemotes;
+use crate::policy::KeySource;
 use crate::policy::RoleRule;
 
 /// Compiles one provider and looks at the rules of its faults.
 fn check(provider: &OidcProvider, rules: &[&str]) {
-    let faults = Verifier::compile(std::slice::from_ref(provider));
+    let faults = Verifier::compile(std::slice::from_ref(provider), &NoRemotes);
     let faults = faults.err().unwrap_or_default();
     let got: Vec<&str> = faults.iter().map(|fault| fault.rule).collect();
     assert_eq!(got, rules, "{provider:?}");
@@ -42,7 +44,7 @@ fn a_provider_without_sane_limits_is_refused() {
         ..provider()
     };
     let jwks = |jwks: &str| OidcProvider {
-        jwks: jwks.to_owned(),
+        keys: KeySource::Inline(jwks.to_owned()),
         ..provider()
     };
     let times = |leeway_s: u32, max_token_life_s: u32| OidcProvider {
@@ -58,7 +60,7 @@ fn a_provider_without_sane_limits_is_refused() {
         issuer: "x".to_owned(),
         audiences: vec![],
         leeway_s: 999,
-        jwks: "{}".to_owned(),
+        keys: KeySource::Inline("{}".to_owned()),
         ..provider()
     };
     check(&provider(), &[]);
@@ -106,8 +108,7 @@ fn a_claim_map_sets_each_key_once_and_no_standard_one() {
 fn a_role_mapping_that_cannot_work_is_refused() {
     let rule = |claim: &str, role: &str| OidcProvider {
         roles: vec![RoleRule {
-            claim: claim.to_owned(),
-            value: "x".to_owned(),
+            claims: vec![(claim.to_owned(), "x".to_owned())],
             role: role.to_owned(),
         }],
         ..provider()
@@ -144,7 +145,10 @@ fn all_faults_of_all_providers_are_told() {
         },
         ..provider()
     };
-    let faults = Verifier::compile(&[broken("https://a", 1), provider(), broken("https://b", 2)]);
+    let faults = Verifier::compile(
+        &[broken("https://a", 1), provider(), broken("https://b", 2)],
+        &NoRemotes,
+    );
     let lines: Vec<u32> = faults
         .unwrap_err()
         .iter()
@@ -160,14 +164,14 @@ fn an_issuer_is_registered_once() {
         audiences: vec!["other".to_owned()],
         ..provider()
     };
-    let faults = Verifier::compile(&[provider(), again]).unwrap_err();
+    let faults = Verifier::compile(&[provider(), again], &NoRemotes).unwrap_err();
     let rules: Vec<&str> = faults.iter().map(|fault| fault.rule).collect();
     assert_eq!(rules, ["OID-01"]);
 }
 
 #[test]
 fn without_providers_every_token_is_refused() {
-    let nobody = Verifier::compile(&[]).unwrap();
+    let nobody = Verifier::compile(&[], &NoRemotes).unwrap();
     assert!(nobody.is_empty() && !verifier(&provider()).is_empty());
     let token = signed(&good().to_string());
     let fault = nobody.verify(&token, Timestamp::from_seconds(NOW));
@@ -177,10 +181,10 @@ fn without_providers_every_token_is_refused() {
 #[test]
 fn a_broken_key_set_is_told_with_its_cause() {
     let provider = OidcProvider {
-        jwks: r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#.to_owned(),
+        keys: KeySource::Inline(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#.to_owned()),
         ..provider()
     };
-    let faults = Verifier::compile(&[provider]).unwrap_err();
+    let faults = Verifier::compile(&[provider], &NoRemotes).unwrap_err();
     let text = faults[0].to_string();
     assert!(
         text.contains("`keys[0]` cannot be used: the key's `k` is secret"),

@@ -10,8 +10,7 @@ fn keys(identity: &WebIdentity) -> Vec<(&str, Vec<&str>)> {
 
 fn rule(claim: &str, value: &str, role: &str) -> RoleRule {
     RoleRule {
-        claim: claim.to_owned(),
-        value: value.to_owned(),
+        claims: vec![(claim.to_owned(), value.to_owned())],
         role: role.to_owned(),
     }
 }

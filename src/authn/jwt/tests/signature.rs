@@ -1,6 +1,8 @@
 use super::*;
+use crate::authn::NoRemotes;
 use crate::authn::jwks::SignatureFault;
 use crate::authn::test_keys::{STRANGER, encode};
+use crate::policy::KeySource;
 use aws_lc_rs::signature::KeyPair;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
@@ -268,10 +270,10 @@ fn every_byte_of_header_and_payload_is_signed() {
 fn an_issuer_vouches_for_its_own_tokens_only() {
     let other = OidcProvider {
         issuer: "https://other.example/".to_owned(),
-        jwks: STRANGER.jwks(),
+        keys: KeySource::Inline(STRANGER.jwks()),
         ..provider()
     };
-    let both = Verifier::compile(&[provider(), other]).unwrap();
+    let both = Verifier::compile(&[provider(), other], &NoRemotes).unwrap();
     let as_other = changed(&json!({"iss": "https://other.example/"})).to_string();
     let header = es256_header().to_string();
     let sign = |keys: &'static TestKeys, claims: &str| {
