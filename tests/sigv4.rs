@@ -2,6 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests read vectors")]
 
+mod differential;
+mod recorded;
+
 use crate::support::shared::data;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

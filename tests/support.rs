@@ -6,6 +6,7 @@ pub(crate) mod http;
 pub(crate) mod parts;
 pub(crate) mod shared;
 pub(crate) mod sidegate;
+pub(crate) mod signer;
 pub(crate) mod upstream;
 
 use std::time::{Duration, Instant};

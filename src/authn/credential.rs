@@ -130,7 +130,9 @@ pub fn presented<'a>(
     headers: &'a Headers,
     query: Option<&str>,
 ) -> Result<Presented<'a>, CredentialError> {
-    let header = match headers.single(AUTHORIZATION) {
+    // Parts of a signature are separated by commas, by which a form that joins fields joins them,
+    // too: whoever reads the value looks for a second one behind each.
+    let header = match headers.joined(AUTHORIZATION) {
         Ok(None) => Presented::None,
         Ok(Some(value)) => authorization(value)?,
         Err(HeaderFault::Repeated) => return Err(CredentialError::Several),

@@ -1,5 +1,6 @@
 //! Web identities: tokens of registered issuers, verified and turned into who they stand for.
 
+mod cache;
 mod claims;
 mod compact;
 mod error;
@@ -14,18 +15,21 @@ pub use tags::TagFault;
 use crate::authn::{Remotes, Wait};
 use crate::model::Timestamp;
 use crate::policy::{Diagnostic, OidcProvider};
+use cache::{Verified, VerifiedTokens};
 use claims::Registered;
 use compact::Compact;
 use issuer::Issuer;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Judges the tokens of all registered issuers (OID-01).
 ///
-/// It holds what its providers say; keys that are fetched are looked up, and fetched by others. It follows nothing that a
-/// token names: `jku`, `x5u`, `jwk` and `x5c` are not read at all.
+/// It holds what its providers say; keys that are fetched are looked up, and fetched by others. It
+/// follows nothing that a token names: `jku`, `x5u`, `jwk` and `x5c` are not read at all.
 #[derive(Clone, Debug, Default)]
 pub struct Verifier {
     issuers: BTreeMap<String, Issuer>,
+    verified: VerifiedTokens,
 }
 
 impl Verifier {
@@ -66,7 +70,10 @@ impl Verifier {
             }
         }
         if faults.is_empty() {
-            Ok(Self { issuers })
+            Ok(Self {
+                issuers,
+                verified: VerifiedTokens::default(),
+            })
         } else {
             Err(faults)
         }
@@ -89,19 +96,38 @@ impl Verifier {
     /// # Source
     ///
     /// RFC 7515, RFC 7519, RFC 8725 (best current practices).
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<WebIdentity, JwtError> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<WebIdentity>, JwtError> {
+        // What is too long is not even hashed.
+        if token.len() > Self::MAX_CHARS {
+            return Err(JwtError::TooLong {
+                length: token.len(),
+            });
+        }
+        let name = VerifiedTokens::name(token);
+        if let Some(verified) = self.verified.get(&name)
+            && let Some(issuer) = self.issuers.get(&verified.issuer)
+            && issuer.still_has(verified.keys.as_ref(), now)
+        {
+            verified.registered.check(issuer.provider(), now)?;
+            issuer.reviewed(token, &verified.registered.subject)?;
+            return Ok(Arc::clone(&verified.identity));
+        }
         let compact = Compact::read(token)?;
         let named = claims::issuer(&compact.claims)?;
         let issuer = self
             .issuers
             .get(named)
             .ok_or_else(|| JwtError::unknown_issuer(named))?;
-        issuer.authenticate(&compact, now)?;
+        let keys = issuer.authenticate(&compact, now)?;
         let registered = Registered::read(&compact.claims)?;
         registered.check(issuer.provider(), now)?;
         // Until here nothing was proven where the API server is asked, and nothing was believed.
         issuer.reviewed(token, &registered.subject)?;
-        issuer.identity(&compact.claims, registered)
+        let identity = issuer.identity(&compact.claims, registered.clone())?;
+        let identity = Arc::new(identity);
+        let verified = Verified::new(token, named, keys, registered, Arc::clone(&identity));
+        self.verified.put(name, Arc::new(verified));
+        Ok(identity)
     }
 
     /// Whether nothing at hand settles a token: the keys of its issuer, or the word of the API

@@ -231,9 +231,11 @@ pub(super) fn token_session(
         .carried()
         .map(|(key, values)| (key.to_owned(), values.to_vec()))
         .collect();
-    caller.source_identity = identity.source_identity;
-    caller.session_tags = identity.session_tags;
-    caller.transitive_tags = identity.transitive_tag_keys;
+    caller.source_identity.clone_from(&identity.source_identity);
+    caller.session_tags.clone_from(&identity.session_tags);
+    caller
+        .transitive_tags
+        .clone_from(&identity.transitive_tag_keys);
     Ok(caller)
 }
 

@@ -1,6 +1,6 @@
 //! Servers behind Envoy: they say yes to everything and remember what they saw.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -52,16 +52,17 @@ impl Upstream {
     }
 }
 
-/// Answers the requests of one connection; none of them has a body.
+/// Answers the requests of one connection; a body has a length.
 fn serve(stream: TcpStream, seen: &Mutex<Vec<Seen>>) {
     let mut writer = stream.try_clone().unwrap();
-    let mut lines = BufReader::new(stream).split(b'\n');
+    let mut reader = BufReader::new(stream);
     loop {
         let mut head = Vec::new();
         loop {
-            let Some(Ok(line)) = lines.next() else {
+            let mut line = Vec::new();
+            if !matches!(reader.read_until(b'\n', &mut line), Ok(1..)) {
                 return;
-            };
+            }
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
             if line.is_empty() {
                 break;
@@ -70,12 +71,17 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Seen>>) {
         }
         let mut head = head.into_iter();
         let line = head.next().unwrap_or_default();
-        let headers = head
+        let headers: Vec<(String, String)> = head
             .filter_map(|line| {
                 let (name, value) = line.split_once(':')?;
                 Some((name.to_ascii_lowercase(), value.trim().to_owned()))
             })
             .collect();
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let mut body = vec![0; length.map_or(0, |(_, value)| value.parse().unwrap())];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
         let is_head = line.starts_with("HEAD ");
         seen.lock().unwrap().push(Seen { line, headers });
         let body = if is_head { "" } else { "upstream" };

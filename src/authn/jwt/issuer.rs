@@ -83,17 +83,22 @@ impl Issuer {
         &self.provider
     }
 
-    /// Proves that the issuer signed the token (JWT-02, JWT-03). Where the API server is asked about
+    /// Proves that the issuer signed the token (JWT-02, JWT-03), and gives the keys by which it was
+    /// proven where they are fetched. Where the API server is asked about
     /// tokens, that is for [`reviewed`](Self::reviewed).
-    pub(super) fn authenticate(&self, token: &Compact<'_>, now: Timestamp) -> Result<(), JwtError> {
+    pub(super) fn authenticate(
+        &self,
+        token: &Compact<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<KeySet>>, JwtError> {
         let fetched;
-        let keys = match &self.keys {
-            Keys::Fixed(keys) => keys,
+        let (keys, proof) = match &self.keys {
+            Keys::Fixed(keys) => (keys, None),
             Keys::Fetched(remote) => {
                 fetched = remote.current(now).ok_or(JwtError::KeysUnavailable)?;
-                &*fetched
+                (&*fetched, Some(Arc::clone(&fetched)))
             }
-            Keys::Reviewed(_) => return Ok(()),
+            Keys::Reviewed(_) => return Ok(None),
         };
         let algorithm = token
             .algorithm
@@ -101,7 +106,18 @@ impl Issuer {
             .ok_or(JwtError::Algorithm)?;
         let key_id = token.key_id.as_deref();
         keys.verify(key_id, algorithm, token.signed, &token.signature)?;
-        Ok(())
+        Ok(proof)
+    }
+
+    /// Whether the keys that proved something are still those of the issuer.
+    pub(super) fn still_has(&self, proof: Option<&Arc<KeySet>>, now: Timestamp) -> bool {
+        match (&self.keys, proof) {
+            (Keys::Fetched(remote), Some(proof)) => remote
+                .current(now)
+                .is_some_and(|keys| Arc::ptr_eq(&keys, proof)),
+            (Keys::Fixed(_) | Keys::Reviewed(_), None) => true,
+            (Keys::Fixed(_) | Keys::Reviewed(_), Some(_)) | (Keys::Fetched(_), None) => false,
+        }
     }
 
     /// Whether the API server vouches for a token whose claims are good, and for the same subject

@@ -93,11 +93,18 @@ fn signed_under(header: &Value, algorithm: SigningAlgorithm) -> String {
 }
 
 fn judge(provider: &OidcProvider, claims: &Value) -> Result<WebIdentity, JwtError> {
-    verifier(provider).verify(&signed(&claims.to_string()), Timestamp::from_seconds(NOW))
+    let verifier = verifier(provider);
+    let token = signed(&claims.to_string());
+    let judged = verifier.verify(&token, Timestamp::from_seconds(NOW));
+    // What was verified a moment ago is what it was.
+    let again = verifier.verify(&token, Timestamp::from_seconds(NOW));
+    assert_eq!(format!("{judged:?}"), format!("{again:?}"));
+    judged.map(|identity| (*identity).clone())
 }
 
 fn judge_token(token: &str) -> Result<WebIdentity, JwtError> {
-    verifier(&provider()).verify(token, Timestamp::from_seconds(NOW))
+    let judged = verifier(&provider()).verify(token, Timestamp::from_seconds(NOW));
+    judged.map(|identity| (*identity).clone())
 }
 
 fn es256_header() -> Value {

@@ -8,10 +8,10 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
-use sidegate::authn::{KeySet, PeerTable, Verifier, presented};
+use sidegate::authn::{KeySet, NoRemotes, PeerTable, Verifier, presented};
 use sidegate::model::{AccountId, Arn, Headers, Timestamp};
 use sidegate::policy::{
-    AuthorizedParty, OidcProvider, PeerMapping, PeerMatch, Place, RoleRule, SigningAlgorithm,
+    AuthorizedParty, KeySource, OidcProvider, PeerMapping, PeerMatch, Place, RoleRule, SigningAlgorithm,
 };
 use std::sync::LazyLock;
 
@@ -113,7 +113,9 @@ fn provider() -> OidcProvider {
         issuer: "https://login.example.com".to_owned(),
         audiences: vec!["orders".to_owned()],
         algorithms: vec![SigningAlgorithm::EdDsa],
-        jwks: format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{public}"}}]}}"#),
+        keys: KeySource::Inline(format!(
+            r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{public}"}}]}}"#
+        )),
         leeway_s: 60,
         max_token_life_s: 86_400,
         multiple_audiences: true,
@@ -123,14 +125,14 @@ fn provider() -> OidcProvider {
             ("/a/b/0".to_owned(), "b".to_owned()),
         ],
         roles: vec![RoleRule {
-            claim: "/a/groups".to_owned(),
-            value: "ops".to_owned(),
+            claims: vec![("/a/groups".to_owned(), "ops".to_owned())],
             role: "operator".to_owned(),
         }],
         role_claim: Some("role".to_owned()),
         allowed_roles: vec!["writer".to_owned()],
         default_role: None,
         session_name: "sub".to_owned(),
+        cluster: None,
     }
 }
 

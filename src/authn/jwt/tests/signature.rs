@@ -41,7 +41,7 @@ fn tokens_of_another_library_are_accepted() {
         let token = jsonwebtoken::encode(&header, &good(), key).unwrap();
         let identity = verifier.verify(&token, Timestamp::from_seconds(NOW));
         assert_eq!(
-            identity.map(|identity| identity.subject).as_deref(),
+            identity.map(|identity| identity.subject.clone()).as_deref(),
             Ok("ana"),
             "JWT-02"
         );

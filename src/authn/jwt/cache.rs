@@ -1,0 +1,87 @@
+//! Tokens that were verified a moment ago.
+
+use crate::authn::KeySet;
+use crate::authn::jwt::WebIdentity;
+use crate::authn::jwt::claims::Registered;
+use aws_lc_rs::digest::{SHA256, digest};
+use moka::sync::Cache;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How much is kept, in bytes of tokens.
+const MAX_BYTES: u64 = 16 << 20;
+/// What an entry takes beside its token, about.
+const OVERHEAD: usize = 512;
+/// The longest that an entry is kept.
+const LIFE: Duration = Duration::from_hours(1);
+
+/// Verified tokens by the digest of the whole token: another token is never taken for it.
+///
+/// What a signature proves does not change, so it is proven once. Times are held against the clock
+/// at each use, and an entry is no good any more once the keys of its issuer are others; a snapshot
+/// starts with none. Refusals are not kept.
+#[derive(Clone, Debug)]
+pub(super) struct VerifiedTokens(Cache<[u8; 32], Arc<Verified>>);
+
+/// What was proven of a token.
+#[derive(Debug)]
+pub(super) struct Verified {
+    pub(super) issuer: String,
+    /// The keys that proved it, where they are fetched.
+    pub(super) keys: Option<Arc<KeySet>>,
+    pub(super) registered: Registered,
+    pub(super) identity: Arc<WebIdentity>,
+    bytes: usize,
+}
+
+impl Verified {
+    pub(super) fn new(
+        token: &str,
+        issuer: &str,
+        keys: Option<Arc<KeySet>>,
+        registered: Registered,
+        identity: Arc<WebIdentity>,
+    ) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            keys,
+            registered,
+            identity,
+            bytes: token.len() + OVERHEAD,
+        }
+    }
+}
+
+impl Default for VerifiedTokens {
+    fn default() -> Self {
+        let weigh =
+            |_: &[u8; 32], entry: &Arc<Verified>| u32::try_from(entry.bytes).unwrap_or(u32::MAX);
+        Self(
+            Cache::builder()
+                .max_capacity(MAX_BYTES)
+                .weigher(weigh)
+                .time_to_live(LIFE)
+                .build(),
+        )
+    }
+}
+
+impl VerifiedTokens {
+    /// What a token is found by.
+    pub(super) fn name(token: &str) -> [u8; 32] {
+        let mut name = [0; 32];
+        let digest = digest(&SHA256, token.as_bytes());
+        for (byte, of_digest) in name.iter_mut().zip(digest.as_ref()) {
+            *byte = *of_digest;
+        }
+        name
+    }
+
+    pub(super) fn get(&self, name: &[u8; 32]) -> Option<Arc<Verified>> {
+        self.0.get(name)
+    }
+
+    pub(super) fn put(&self, name: [u8; 32], verified: Arc<Verified>) {
+        self.0.insert(name, verified);
+    }
+}
