@@ -315,3 +315,30 @@ fn what_aws_would_not_store_is_told_and_taken() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].1.contains("LIM-3"), "{found:?}");
 }
+
+#[test]
+fn a_pattern_of_service_accounts_ends_within_its_namespace() {
+    // K8S-05
+    let trust = |sub: &str| {
+        let text = format!(
+            "apiVersion: sidegate.dev/v1alpha1\nkind: IamRole\nmetadata: {{name: r}}\nspec:\n  \
+             account: \"210000000001\"\n  trustPolicy:\n    Version: \"2012-10-17\"\n    Statement:\n      \
+             - {{Effect: Allow, Principal: {{Federated: \"arn:aws:iam::210000000001:oidc-provider/c.test\"}}, \
+             Action: \"sts:AssumeRoleWithWebIdentity\", Condition: {{StringLike: {{\"c.test:sub\": \"{sub}\"}}}}}}\n"
+        );
+        let found = warnings(&text);
+        found.iter().any(|(rule, _)| rule == "K8S-05")
+    };
+    let cases = [
+        ("system:serviceaccount:shop:*", false),
+        ("system:serviceaccount:shop:cart-?", false),
+        ("repo:acme/*", false),
+        ("system:serviceaccount:shop*", true),
+        ("system:serviceaccount:*:cart", true),
+        ("system:serviceaccount:?:cart", true),
+        ("system:*", true),
+    ];
+    for (sub, doubtful) in cases {
+        assert_eq!(trust(sub), doubtful, "{sub}");
+    }
+}

@@ -6,6 +6,7 @@
 //! | `ACT-5` | actions that can never be done to the resources of the statement |
 //! | `ACT-7` | an action that its service does not have |
 //! | `EV-35` | a service is let in whoever it works for |
+//! | `K8S-05` | a pattern of service accounts that reaches other namespaces |
 //! | `LIM-3` | a document or a list of attachments that AWS would not store |
 //! | `LNT-1` | everyone is let in, without a condition |
 //! | `LNT-2` | any role may be passed or assumed |

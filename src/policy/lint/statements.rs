@@ -40,6 +40,13 @@ pub(super) fn check(policy: &Policy, diagnostics: &mut Vec<Diagnostic>) {
                 );
             }
         }
+        if statement.effect == Effect::Allow && reaches_other_namespaces(&statement.conditions) {
+            tell(
+                "K8S-05",
+                "`*` matches `:` as well, so service accounts of other namespaces are let in",
+                "write the namespace out, with the colon behind it: `system:serviceaccount:shop:*`",
+            );
+        }
         if contradicts_itself(&statement.conditions) {
             tell(
                 "LNT-3",
@@ -82,6 +89,30 @@ fn check_callers(statement: &Statement, tell: &mut impl FnMut(&'static str, &str
             "add a condition on `aws:SourceArn` or `aws:SourceAccount`",
         );
     }
+}
+
+/// Whether a condition on the subject of a token is a pattern that has no end within the namespace
+/// of a service account: `system:serviceaccount:prod*` admits the namespace `prod-evil`.
+fn reaches_other_namespaces(conditions: &[Condition]) -> bool {
+    const PREFIX: &str = "system:serviceaccount:";
+    let is_wide = |value: &ConditionValue| {
+        let ConditionValue::Text(template) = value else {
+            return false;
+        };
+        let [Token::Literal(text), Token::Many | Token::One, ..] = template.tokens.as_slice()
+        else {
+            return false;
+        };
+        match text.strip_prefix(PREFIX) {
+            Some(behind) => !behind.contains(':'),
+            None => text.starts_with("system:") && PREFIX.starts_with(text.as_str()),
+        }
+    };
+    conditions.iter().any(|condition| {
+        matches!(condition.base, Base::StringLike | Base::ArnLike)
+            && condition.key.as_str().ends_with(":sub")
+            && condition.values.iter().any(is_wide)
+    })
 }
 
 /// Whether a statement lets its holder pass or assume any role.
