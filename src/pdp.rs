@@ -63,7 +63,7 @@ impl Pdp {
     #[must_use]
     pub fn decide(&self, call: &HttpCall, now: Timestamp) -> Outcome {
         let Some(snapshot) = self.store.current() else {
-            return Outcome::refused(Refusal::NoSnapshot);
+            return Outcome::refused_call(Refusal::NoSnapshot, call);
         };
         let mut subjects = Subjects {
             revision: Some(snapshot.revision.clone()),

@@ -119,17 +119,28 @@ impl CheckService {
     }
 
     fn decide(&self, message: Result<Bytes, Refusal>) -> (Outcome, Option<HttpCall>) {
-        let call = message.and_then(|bytes| {
-            let check = CheckRequest::decode(bytes).map_err(|_| Refusal::Malformed {
-                label: "bad_message",
-                message: "the check cannot be decoded".to_owned(),
-            })?;
-            read(check, self.settings.trusted_hops)
-        });
-        match call {
+        match message.and_then(|bytes| self.read(bytes)) {
             Ok(call) => (self.pdp.decide(&call, self.clock.now()), Some(call)),
             Err(refusal) => (Outcome::refused(refusal), None),
         }
+    }
+
+    fn read(&self, bytes: Bytes) -> Result<HttpCall, Refusal> {
+        let check = CheckRequest::decode(bytes).map_err(|_| Refusal::Malformed {
+            label: "bad_message",
+            message: "the check cannot be decoded".to_owned(),
+        })?;
+        read(check, self.settings.trusted_hops)
+    }
+
+    /// Refuses a check without a decision, in the protocol of its client.
+    fn shed(&self, message: Result<Bytes, Refusal>, refusal: Refusal) -> CheckResponse {
+        let stopwatch = Stopwatch::start();
+        let (outcome, call) = guard(|| match message.and_then(|bytes| self.read(bytes)) {
+            Ok(call) => (Outcome::refused_call(refusal, &call), Some(call)),
+            Err(_) => (Outcome::refused(refusal), None),
+        });
+        self.tell(outcome, call.as_ref(), stopwatch)
     }
 
     async fn respond(self, request: Request<Body>, arrived: Stopwatch) -> Response<Body> {
@@ -145,18 +156,14 @@ impl CheckService {
         };
         // Rule 61: what there is no place for is answered at once, and does not wait.
         let Ok(_place) = self.places.try_acquire() else {
-            return framed(&self.answer(Err(Refusal::Overload)));
+            return framed(&self.shed(message, Refusal::Overload));
         };
         // Rule 74: nobody waits any more for what is late.
-        let in_time = message.and_then(|bytes| {
-            if arrived.elapsed() < budget {
-                Ok(bytes)
-            } else {
-                Err(Refusal::Deadline)
-            }
-        });
+        if arrived.elapsed() >= budget {
+            return framed(&self.shed(message, Refusal::Deadline));
+        }
         let left = budget.saturating_sub(arrived.elapsed());
-        framed(&self.answer_in_time(in_time, left).await)
+        framed(&self.answer_in_time(message, left).await)
     }
 }
 

@@ -38,6 +38,12 @@ pub enum MappingError {
         /// The header, as the route names it.
         name: Box<str>,
     },
+    /// A header that nobody knows under a name by which others change what a request does.
+    #[error("the header `{name}` is not known, and could change what the request does")]
+    UnknownHeader {
+        /// The header.
+        name: Box<str>,
+    },
     /// A gRPC call whose path is not `/package.Service/Method`, or which is not a POST.
     #[error("a gRPC call is a POST to `/package.Service/Method`")]
     BadGrpcCall,
@@ -81,7 +87,9 @@ impl MappingError {
             Self::BadHost(_) => "bad_host",
             Self::BadMethod => "bad_method",
             Self::BadQuery(_) => "bad_query",
-            Self::BadHeader { .. } | Self::TwinHeader { .. } => "bad_header",
+            Self::BadHeader { .. } | Self::TwinHeader { .. } | Self::UnknownHeader { .. } => {
+                "bad_header"
+            }
             Self::BadGrpcCall => "bad_grpc_call",
             Self::BadOperation => "bad_operation",
             Self::BadBody(_) => "bad_body",

@@ -7,7 +7,7 @@ use super::meaning::{Mapped, Target};
 use super::query::Query;
 use super::rule;
 use super::source::{Attribute, Offer, Scope};
-use crate::model::{Action, Arn, HttpCall, ResourceName};
+use crate::model::{Action, Arn, Body, HttpCall, ResourceName};
 use crate::policy::{self, Diagnostic, PathMode, ServiceProtocol};
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
@@ -22,9 +22,9 @@ const MAX_TARGETS: usize = 1_000;
 pub(super) struct Operations {
     service: Arc<MappedService>,
     named: HashMap<Box<str>, Operation>,
-    /// What all others mean. Where a service has types of resources and does not say of which an
-    /// operation is, the operation is not mapped: it would be judged as one without resource, and
-    /// the Deny of a resource would be passed by.
+    /// What all others mean, where a service has no types of resources. Where it has some, what is
+    /// not named is not mapped: it would be judged as an operation without resource, or by a member
+    /// of its body that it does not read, and the Deny of a resource would be passed by.
     others: Option<Operation>,
 }
 
@@ -33,6 +33,8 @@ struct Operation {
     action: Option<Action>,
     resource: Resource,
     attributes: Vec<Attribute>,
+    /// What must not stand in the body: other ways to name what the operation is about.
+    without: Vec<BodyPath>,
 }
 
 /// What an operation is about.
@@ -43,37 +45,19 @@ enum Resource {
     /// A template, and for each of its variables where the values stand.
     Template(Box<BoundResource>, Vec<Vec<BodyPath>>),
     /// The ARNs that stand there.
-    Arns(BodyPath),
-}
-
-impl Operation {
-    fn reads_body(&self) -> bool {
-        let of_resource = match &self.resource {
-            Resource::None => false,
-            Resource::Template(_, values) => !values.is_empty(),
-            Resource::Arns(_) => true,
-        };
-        of_resource || self.attributes.iter().any(Attribute::reads_body)
-    }
+    Arns(Vec<BodyPath>),
 }
 
 impl Operations {
     /// Compiles the operations of a service, and tells every fault.
     pub(super) fn compile(definition: &Definition<'_>, faults: &mut Vec<Diagnostic>) -> Self {
         let service = definition.service;
-        let mut named = HashMap::new();
-        let mut others = None;
+        let mut named: HashMap<Box<str>, Operation> = HashMap::new();
         for written in &service.operations {
             let operation = operation(written, definition, faults);
-            if written.name == "*" {
-                others = Some(operation);
-            } else {
-                named.insert(written.name.as_str().into(), operation);
-            }
+            named.insert(written.name.as_str().into(), operation);
         }
-        if others.is_none() && service.resources.is_empty() {
-            others = Some(Operation::default());
-        }
+        let others = service.resources.is_empty().then(Operation::default);
         Self {
             service: Arc::clone(&definition.facts),
             named,
@@ -88,6 +72,8 @@ impl Operations {
     /// What a call of a protocol of AWS means.
     pub(super) fn resolve(&self, call: &HttpCall) -> Result<Mapped<'_>, MappingError> {
         match &self.service.protocol {
+            // Another protocol of AWS, by which a server could read the same bytes.
+            _ if call.headers.has("smithy-protocol") => Err(MappingError::BadOperation),
             ServiceProtocol::AwsJson(target) => self.json(call, target),
             ServiceProtocol::AwsQuery(version) => self.query(call, version),
             ServiceProtocol::Routes | ServiceProtocol::S3 | ServiceProtocol::Grpc(_) => {
@@ -114,39 +100,34 @@ impl Operations {
         let name = header
             .and_then(|text| text.strip_prefix(target)?.strip_prefix('.'))
             .ok_or(MappingError::Unmapped)?;
-        let document = match self.operation(name)? {
-            operation if operation.reads_body() => {
-                let bytes = plain(call).map_err(MappingError::BadBody)?;
-                Some(Document::json(bytes).map_err(MappingError::BadBody)?)
-            }
-            _ => None,
-        };
-        self.named(call, name, document.as_ref(), Vec::new())
+        self.operation(name)?;
+        check_type(
+            call,
+            &["application/x-amz-json-1.0", "application/x-amz-json-1.1"],
+        )?;
+        // Whatever else it were, a server could take it for a form, or for nothing.
+        let bytes = plain(call).map_err(MappingError::BadBody)?;
+        let document = Document::json(bytes).map_err(MappingError::BadBody)?;
+        self.named(call, name, Some(&document), vec!["x-amz-target"])
     }
 
     fn query(&self, call: &HttpCall, version: &str) -> Result<Mapped<'_>, MappingError> {
         let (path, query) = call.target.split_once('?').unwrap_or((&call.target, ""));
         let bad = |fault| MappingError::BadBody(fault);
-        let mut headers = Vec::new();
         let text = match (call.method.as_str(), path) {
-            ("GET", "/") => query,
+            // A form beside the query would be a second place.
+            ("GET", "/") if call.body == Body::none() && !call.headers.has("content-type") => query,
             // Two places to look for an action are one too many.
             ("POST", "/") if query.is_empty() => {
-                let kind = call.headers.single("content-type").ok().flatten();
-                let is_form = kind.is_some_and(|kind| {
-                    let (kind, _) = kind.split_once(';').unwrap_or((kind, ""));
-                    let form = "application/x-www-form-urlencoded";
-                    kind.trim().eq_ignore_ascii_case(form)
-                });
-                if !is_form {
-                    return Err(bad(BodyFault::Form));
-                }
-                headers.push("content-type");
+                check_type(call, &["application/x-www-form-urlencoded"])?;
                 let bytes = plain(call).map_err(bad)?;
                 std::str::from_utf8(bytes).map_err(|_| bad(BodyFault::Form))?
             }
             _ => return Err(MappingError::BadOperation),
         };
+        if call.headers.has("x-amz-target") {
+            return Err(MappingError::BadOperation);
+        }
         let document = Document::form(text).map_err(bad)?;
         let Document::Form(form) = &document else {
             return Err(MappingError::BadOperation);
@@ -160,29 +141,38 @@ impl Operations {
         if *stated != *version {
             return Err(MappingError::Unmapped);
         }
-        let mut mapped = self.named(call, &name, Some(&document), headers)?;
+        let mut mapped = self.named(call, &name, Some(&document), Vec::new())?;
         mapped.reads_body = call.method == "POST";
         Ok(mapped)
     }
 
-    /// The resources whose ARNs stand in the body: those of this service alone.
+    /// The resources whose ARNs stand in the body: plain names of this service, in its region and
+    /// account. To a server that looks at the last part alone others would be the same.
     fn named_by_arn<'t>(
         &'t self,
-        path: &BodyPath,
+        paths: &[BodyPath],
         action: &Cow<'t, Action>,
         document: Option<&Document<'_>>,
     ) -> Result<SmallVec<[Target<'t>; 1]>, MappingError> {
         let bad = MappingError::BadBody;
         let document = document.ok_or(bad(BodyFault::Missing))?;
-        let values = path.values(document).map_err(bad)?;
+        let mut values = Vec::new();
+        for path in paths {
+            values.extend(path.values(document).map_err(bad)?);
+        }
         if values.is_empty() {
             return Err(bad(BodyFault::Missing));
+        }
+        if values.len() > MAX_TARGETS {
+            return Err(bad(BodyFault::TooLong));
         }
         let target = |text: &Cow<'_, str>| {
             let arn = Arn::parse(text).ok().filter(|arn| {
                 arn.partition() == &*self.service.partition
                     && arn.service() == &*self.service.prefix
-                    && !text.chars().any(char::is_control)
+                    && arn.region() == self.service.region.as_deref().unwrap_or_default()
+                    && arn.account() == self.service.account
+                    && is_name(arn.resource())
             });
             Some(Target {
                 resource: ResourceName::Arn(arn?),
@@ -198,8 +188,18 @@ impl Operations {
         if !is_name {
             return Err(MappingError::BadOperation);
         }
-        let operation = self.named.get(name).or(self.others.as_ref());
-        operation.ok_or(MappingError::Unmapped)
+        if let Some(operation) = self.named.get(name) {
+            return Ok(operation);
+        }
+        // A server that ignores letter case would take it for the other one.
+        if self
+            .named
+            .keys()
+            .any(|known| known.eq_ignore_ascii_case(name))
+        {
+            return Err(MappingError::BadOperation);
+        }
+        self.others.as_ref().ok_or(MappingError::Unmapped)
     }
 
     fn named<'t>(
@@ -210,6 +210,13 @@ impl Operations {
         headers: Vec<&'t str>,
     ) -> Result<Mapped<'t>, MappingError> {
         let operation = self.operation(name)?;
+        for path in &operation.without {
+            let document = document.ok_or(MappingError::BadBody(BodyFault::Missing))?;
+            let found = path.values(document).map_err(MappingError::BadBody)?;
+            if !found.is_empty() {
+                return Err(MappingError::BadBody(BodyFault::Ambiguous));
+            }
+        }
         let action = match &operation.action {
             Some(action) => Cow::Borrowed(action),
             None => Action::parse(&format!("{}:{name}", self.service.prefix))
@@ -218,7 +225,7 @@ impl Operations {
         };
         let targets = match &operation.resource {
             Resource::None => smallvec![Target::of_service(&self.service, action)],
-            Resource::Arns(path) => self.named_by_arn(path, &action, document)?,
+            Resource::Arns(paths) => self.named_by_arn(paths, &action, document)?,
             Resource::Template(resource, values) => {
                 let rows = rows(values, document).map_err(MappingError::BadBody)?;
                 let targets = rows
@@ -313,55 +320,38 @@ fn operation(
     };
     let protocol = &definition.service.protocol;
     let is_form = matches!(protocol, ServiceProtocol::AwsQuery(_));
-    let mut paths: Vec<(&str, Vec<BodyPath>)> = Vec::new();
-    for (variable, sources) in &written.values {
-        if matches!(protocol, ServiceProtocol::Grpc(_)) {
-            let message = format!("nothing fills `${{{variable}}}`: messages of gRPC are not read");
-            tell(
-                message,
-                "name the resources by a pattern, such as `arn:…:order/*`",
-            );
-        }
-        let mut read = Vec::new();
-        for source in sources {
-            let path = source
-                .strip_prefix("body:")
-                .and_then(|path| BodyPath::parse(path, is_form));
-            match path {
-                Some(path) => read.push(path),
+    // Messages of gRPC are not read.
+    let has_body = !matches!(protocol, ServiceProtocol::Grpc(_));
+    let read_path = |text: &str| {
+        let path = text.strip_prefix("body:").filter(|_| has_body);
+        path.and_then(|path| BodyPath::parse(path, is_form))
+    };
+    let paths_of = |texts: &[String], tell: &mut dyn FnMut(String, &str)| {
+        let mut paths = Vec::new();
+        for text in texts {
+            match read_path(text) {
+                Some(path) => paths.push(path),
                 None => tell(
-                    format!("`{source}` is no place in a body"),
+                    format!("`{text}` is no place in a body that is read"),
                     "such as `body:TableName`, `body:Items[].TableName` or `body:RequestItems{}`",
                 ),
             }
         }
-        paths.push((variable, read));
+        paths
+    };
+    let mut paths: Vec<(&str, Vec<BodyPath>)> = Vec::new();
+    for (variable, sources) in &written.values {
+        paths.push((variable, paths_of(sources, &mut tell)));
     }
     let names: Vec<&str> = paths.iter().map(|(name, _)| *name).collect();
-    let place = written
-        .resource
-        .as_deref()
-        .and_then(|text| text.strip_prefix("body:"));
-    if (written.resource.is_none() || place.is_some())
-        && let Some(name) = names.first()
-    {
-        let message = format!("`{name}` fills no variable: the resource is no template");
-        tell(message, "name a type of resource in `resource`");
-    }
-    let has_body = !matches!(protocol, ServiceProtocol::Grpc(_));
-    let resource = match (written.resource.as_deref(), place) {
-        (None, _) => Resource::None,
-        (Some(text), Some(place)) => match BodyPath::parse(place, is_form) {
-            Some(path) if has_body => Resource::Arns(path),
-            _ => {
-                let message = format!("`{text}` is no place in a body");
-                tell(message, "such as `body:TopicArn`");
-                Resource::None
-            }
-        },
-        (Some(text), None) => match definition.resource(text, &names) {
+    let without = paths_of(&written.without, &mut tell);
+    let is_of_body = |text: &String| text.starts_with("body:");
+    let resource = match written.resource.as_slice() {
+        [] => Resource::None,
+        several if several.iter().all(is_of_body) => Resource::Arns(paths_of(several, &mut tell)),
+        [text] => match definition.resource(text, &names) {
             Ok(resource) => {
-                let values = paths.into_iter().map(|(_, paths)| paths).collect();
+                let values = paths.iter().map(|(_, paths)| paths.clone()).collect();
                 Resource::Template(Box::new(resource), values)
             }
             Err(ResourceTypeFault::Told) => Resource::None,
@@ -371,7 +361,18 @@ fn operation(
                 Resource::None
             }
         },
+        _ => {
+            let message = "several resources are several places in the body".to_owned();
+            tell(message, "such as `[body:TopicArn, body:TargetArn]`");
+            Resource::None
+        }
     };
+    if !matches!(resource, Resource::Template(..))
+        && let Some(name) = names.first()
+    {
+        let message = format!("`{name}` fills no variable: the resource is no template");
+        tell(message, "name a type of resource in `resource`");
+    }
     let mut attributes = Vec::new();
     for (key, source) in &written.context {
         let scope = if matches!(protocol, ServiceProtocol::Grpc(_)) {
@@ -392,5 +393,20 @@ fn operation(
         action: written.action.clone(),
         resource,
         attributes,
+        without,
+    }
+}
+
+/// The content type of a call, which may name UTF-8 and nothing else: with another one a server
+/// would read another body. What it has to be is certain, so it need not be signed.
+fn check_type(call: &HttpCall, known: &[&str]) -> Result<(), MappingError> {
+    let header = call.headers.single("content-type").ok().flatten();
+    let folded = header.unwrap_or_default().to_ascii_lowercase();
+    let (kind, parameter) = folded.split_once(';').unwrap_or((&folded, ""));
+    let parameter = parameter.trim();
+    if known.contains(&kind.trim()) && ["", "charset=utf-8"].contains(&parameter) {
+        Ok(())
+    } else {
+        Err(MappingError::BadBody(BodyFault::Form))
     }
 }

@@ -93,7 +93,15 @@ impl<'t> Query<'t> {
 
     /// As [`read`](Self::read), for the pairs of a form in a body, which may be more.
     pub(super) fn read_form(text: &'t str) -> Result<Self, QueryFault> {
-        Self::read_at_most(text, Self::MAX_FORM_PAIRS)
+        let form = Self::read_at_most(text, Self::MAX_FORM_PAIRS)?;
+        // Read by another charset these would be other names.
+        if form
+            .iter()
+            .any(|(name, _)| name.chars().any(char::is_control))
+        {
+            return Err(QueryFault::Control);
+        }
+        Ok(form)
     }
 
     fn read_at_most(text: &'t str, most: usize) -> Result<Self, QueryFault> {

@@ -58,6 +58,36 @@ const LOCK_KEYS: [&str; 5] = [
     "x-amz-object-lock-event-hold-duration-days",
 ];
 
+/// The condition keys of [`HEADER_KEYS`], in the same order.
+const KEYS_OF_HEADERS: [&str; 17] = [
+    "s3:x-amz-acl",
+    "s3:x-amz-bucket-namespace",
+    "s3:x-amz-grant-full-control",
+    "s3:x-amz-grant-read",
+    "s3:x-amz-grant-read-acp",
+    "s3:x-amz-grant-write",
+    "s3:x-amz-grant-write-acp",
+    "s3:x-amz-metadata-directive",
+    "s3:x-amz-object-annotation-directive",
+    "s3:x-amz-object-if-match",
+    "s3:x-amz-object-ownership",
+    "s3:x-amz-server-side-encryption",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    "s3:x-amz-server-side-encryption-customer-algorithm",
+    "s3:x-amz-storage-class",
+    "s3:x-amz-website-redirect-location",
+    "s3:x-amz-content-sha256",
+];
+
+/// The condition keys of [`LOCK_KEYS`], in the same order.
+const KEYS_OF_LOCKS: [&str; 5] = [
+    "s3:object-lock-mode",
+    "s3:object-lock-retain-until-date",
+    "s3:object-lock-legal-hold",
+    "s3:object-lock-event-hold",
+    "s3:object-lock-event-hold-duration-days",
+];
+
 /// Parameters of the query whose values are condition keys of the same name behind `s3:`.
 const QUERY_KEYS: [&str; 5] = [
     "annotation-prefix",
@@ -82,6 +112,8 @@ const SIGNATURE: [&str; 7] = [
 struct Reader<'c> {
     call: &'c HttpCall,
     query: Query<'c>,
+    /// Headers that stand in the query of a signed address, by their names in lower case.
+    hoisted: Vec<(String, Box<str>)>,
     context: Vec<(Cow<'static, str>, Vec<Box<str>>)>,
     unknown: Vec<&'static str>,
     reads_body: bool,
@@ -143,8 +175,10 @@ impl S3 {
             (Some(_), Some(_)) => Level::Object,
         };
         let operation = find(&call.method, level, &query)?;
+        check_headers(call)?;
         let mut reader = Reader {
             call,
+            hoisted: hoisted(&query)?,
             query,
             context: Vec::new(),
             unknown: Vec::new(),
@@ -313,11 +347,8 @@ fn find(method: &str, level: Level, query: &Query<'_>) -> Result<&'static Operat
         names.push(name);
     }
     // SDKs name the operation for those who read logs; it decides nothing.
-    let is_foreign = |name: &&&str| !SIGNATURE.contains(name) && **name != "x-id";
-    let is_hoisted = |name: &str| {
-        let known = HEADER_KEYS.contains(&name) || LOCK_KEYS.contains(&name);
-        known || HOISTED.contains(&name) || name.starts_with("x-amz-meta-")
-    };
+    let is_foreign =
+        |name: &&&str| !SIGNATURE.contains(name) && **name != "x-id" && !is_hoisted(name);
     let is_selector = |name: &str| {
         OPERATIONS
             .iter()
@@ -342,8 +373,7 @@ fn find(method: &str, level: Level, query: &Query<'_>) -> Result<&'static Operat
     for name in names.iter().filter(is_foreign) {
         let is_known = *name == selector
             || operation.needs.contains(name)
-            || operation.may_have.contains(name)
-            || is_hoisted(name);
+            || operation.may_have.contains(name);
         if !is_known {
             return Err(MappingError::BadQuery(QueryFault::UnknownName));
         }
@@ -351,32 +381,126 @@ fn find(method: &str, level: Level, query: &Query<'_>) -> Result<&'static Operat
     Ok(operation)
 }
 
-/// Headers that a signed address may carry as parameters, beyond those that are condition keys.
-const HOISTED: [&str; 24] = [
+/// Whether a name in the query stands for a header.
+fn is_hoisted(name: &str) -> bool {
+    let start = name.get(..6);
+    !SIGNATURE.contains(&name) && start.is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
+}
+
+/// The headers that SDKs write into a signed address. Elsewhere a parameter is no header: what a
+/// signature covers is one thing, and what a store makes of it another (SIG-21).
+fn hoisted(query: &Query<'_>) -> Result<Vec<(String, Box<str>)>, MappingError> {
+    let is_address = query.iter().any(|(name, _)| name == "X-Amz-Signature");
+    let mut found: Vec<(String, Box<str>)> = Vec::new();
+    for (name, _) in query.iter().filter(|(name, _)| is_hoisted(name)) {
+        let folded = name.to_ascii_lowercase();
+        if !is_address || !is_known(&folded) {
+            return Err(MappingError::BadQuery(QueryFault::UnknownName));
+        }
+        if found.iter().any(|(known, _)| *known == folded) {
+            return Err(MappingError::BadQuery(QueryFault::Repeated));
+        }
+        let values = query.values(name, PathMode::Strict);
+        let value = values.map_err(MappingError::BadQuery)?.into_iter().next();
+        found.push((folded, value.unwrap_or_default()));
+    }
+    Ok(found)
+}
+
+/// What may be said under names that begin with `x-amz-`, by header or by a signed address in the
+/// place of one; beyond those that are condition keys. Whatever else begins so could be another
+/// operation to the upstream.
+const KNOWN: [&str; 55] = [
     "x-amz-bucket-object-lock-enabled",
+    "x-amz-bucket-object-lock-token",
     "x-amz-bypass-governance-retention",
     "x-amz-checksum-algorithm",
     "x-amz-checksum-crc32",
     "x-amz-checksum-crc32c",
     "x-amz-checksum-crc64nvme",
+    "x-amz-checksum-md5",
     "x-amz-checksum-mode",
     "x-amz-checksum-sha1",
     "x-amz-checksum-sha256",
+    "x-amz-checksum-sha512",
     "x-amz-checksum-type",
+    "x-amz-checksum-xxhash128",
+    "x-amz-checksum-xxhash3",
+    "x-amz-checksum-xxhash64",
+    "x-amz-confirm-remove-self-bucket-access",
     "x-amz-copy-source",
+    "x-amz-copy-source-if-match",
+    "x-amz-copy-source-if-modified-since",
+    "x-amz-copy-source-if-none-match",
+    "x-amz-copy-source-if-unmodified-since",
+    "x-amz-copy-source-range",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-copy-source-server-side-encryption-customer-key",
+    "x-amz-copy-source-server-side-encryption-customer-key-md5",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
     "x-amz-expected-bucket-owner",
+    "x-amz-if-match-initiated-time",
+    "x-amz-if-match-last-modified-time",
+    "x-amz-if-match-size",
+    "x-amz-max-parts",
     "x-amz-mfa",
-    "x-amz-optional-object-attributes",
+    "x-amz-mp-object-size",
     "x-amz-object-attributes",
+    "x-amz-object-lock-event-hold-duration-years",
+    "x-amz-optional-object-attributes",
+    "x-amz-part-number-marker",
     "x-amz-request-payer",
     "x-amz-sdk-checksum-algorithm",
+    "x-amz-security-token",
     "x-amz-server-side-encryption-bucket-key-enabled",
     "x-amz-server-side-encryption-context",
     "x-amz-server-side-encryption-customer-key",
-    "x-amz-server-side-encryption-customer-key-MD5",
+    "x-amz-server-side-encryption-customer-key-md5",
+    "x-amz-skip-destination-validation",
     "x-amz-source-expected-bucket-owner",
     "x-amz-tagging",
     "x-amz-tagging-directive",
+    "x-amz-te",
+    "x-amz-trailer",
+    "x-amz-transition-default-minimum-object-size",
+    "x-amz-user-agent",
+    "x-amz-website-redirect-location",
+];
+
+/// Headers of certain stores that change what a request does.
+const OF_STORES: [&str; 4] = ["x-minio-", "x-rgw-", "x-rustfs-", "x-seaweedfs-"];
+
+fn is_known(name: &str) -> bool {
+    // Archives that a store unpacks into many objects.
+    let unpacks = name.contains("snowball") || name.starts_with("x-amz-meta-minio");
+    HEADER_KEYS.contains(&name)
+        || LOCK_KEYS.contains(&name)
+        || KNOWN.contains(&name)
+        || (name.starts_with("x-amz-meta-") && !unpacks)
+}
+
+/// Refuses headers that nobody knows.
+fn check_headers(call: &HttpCall) -> Result<(), MappingError> {
+    for (name, _) in call.headers.iter() {
+        let is_of_amazon = name.starts_with("x-amz-");
+        let is_of_store = OF_STORES.iter().any(|prefix| name.starts_with(prefix));
+        if is_of_store || (is_of_amazon && !is_known(name)) {
+            return Err(MappingError::UnknownHeader { name: name.into() });
+        }
+    }
+    Ok(())
+}
+
+/// The most tags that a request can give (TAG limits).
+const MAX_TAGS: usize = 50;
+
+/// The condition keys of tags that an object is to have.
+const OF_OBJECT_TAGS: [&str; 4] = [
+    "aws:RequestTag/",
+    "aws:TagKeys",
+    "s3:RequestObjectTag/",
+    "s3:RequestObjectTagKeys",
 ];
 
 /// Where a copy comes from.
@@ -389,16 +513,42 @@ struct CopySource {
 impl Reader<'_> {
     /// A header, or the parameter that a signed address carries in its place; never both.
     fn parameter(&self, name: &'static str) -> Result<Option<Box<str>>, MappingError> {
+        let header = self.header(name)?;
+        match (header, self.hoisted(name)) {
+            (Some(_), Some(_)) => Err(MappingError::BadQuery(QueryFault::Ambiguous)),
+            (header, of_query) => Ok(header.or(of_query).map(Box::from)),
+        }
+    }
+
+    fn header(&self, name: &'static str) -> Result<Option<&str>, MappingError> {
         let header = self.call.headers.single(name);
-        let header = header.map_err(|fault| MappingError::BadHeader {
+        header.map_err(|fault| MappingError::BadHeader {
             name: name.into(),
             fault,
-        })?;
-        let of_query = self.query_value(name)?;
-        match (header, of_query) {
-            (Some(_), Some(_)) => Err(MappingError::BadQuery(QueryFault::Ambiguous)),
-            (header, of_query) => Ok(header.map(Box::from).or(of_query)),
+        })
+    }
+
+    fn hoisted(&self, name: &str) -> Option<&str> {
+        let mut hoisted = self.hoisted.iter();
+        let found = hoisted.find(|(known, _)| known == name);
+        found.map(|(_, value)| &**value)
+    }
+
+    /// Sets a condition key from a header, which then has to be signed. Not every store reads a
+    /// parameter in the place of one, so the key is unknown then: what denies by it does, and what
+    /// allows by it does not.
+    fn set_parameter(&mut self, key: &'static str, name: &'static str) -> Result<(), MappingError> {
+        if self.parameter(name)?.is_none() {
+            return Ok(());
         }
+        match self.header(name)?.map(Box::<str>::from) {
+            Some(value) => {
+                self.headers.push(name);
+                self.set(key, value);
+            }
+            None => self.unknown.push(key),
+        }
+        Ok(())
     }
 
     /// The value of a name in the query.
@@ -427,23 +577,18 @@ impl Reader<'_> {
 
     /// The condition keys that header and query tell.
     fn set_keys(&mut self, operation: &Operation) -> Result<(), MappingError> {
-        for name in HEADER_KEYS {
-            let value = if name == "x-amz-content-sha256" {
-                // The address says nothing of the body in its place.
-                let header = self.call.headers.single(name);
-                header.ok().flatten().map(Box::from)
-            } else {
-                self.parameter(name)?
-            };
-            if let Some(value) = value {
-                self.set(format!("s3:{name}"), value);
+        for (name, key) in HEADER_KEYS.into_iter().zip(KEYS_OF_HEADERS) {
+            if name == "x-amz-content-sha256" && self.hoisted(name).is_some() {
+                // In an address it can say nothing but what such an address means anyway.
+                if self.hoisted(name) != Some("UNSIGNED-PAYLOAD") {
+                    return Err(MappingError::BadQuery(QueryFault::Ambiguous));
+                }
+                continue;
             }
+            self.set_parameter(key, name)?;
         }
-        for name in LOCK_KEYS {
-            if let Some(value) = self.parameter(name)? {
-                let key = name.strip_prefix("x-amz-").unwrap_or(name);
-                self.set(format!("s3:{key}"), value);
-            }
+        for (name, key) in LOCK_KEYS.into_iter().zip(KEYS_OF_LOCKS) {
+            self.set_parameter(key, name)?;
         }
         if self
             .parameter("x-amz-object-lock-retain-until-date")?
@@ -505,21 +650,34 @@ impl Reader<'_> {
 
     /// The tags that a header gives to a new object.
     fn set_tags(&mut self, operation: &Operation) -> Result<(), MappingError> {
-        if let Some(text) = self.parameter("x-amz-tagging")? {
-            if !creates_object(operation) {
-                return Err(MappingError::Unmapped);
-            }
-            let tags = Query::read(&text).map_err(MappingError::BadQuery)?;
-            if text.contains(['+', ';']) {
-                return Err(MappingError::BadQuery(QueryFault::Plus));
-            }
-            let tags: Vec<(String, String)> = tags
-                .iter()
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect();
-            self.set_object_tags(&tags)?;
+        let Some(text) = self.parameter("x-amz-tagging")? else {
+            return Ok(());
+        };
+        if !creates_object(operation) {
+            return Err(MappingError::Unmapped);
         }
-        Ok(())
+        let is_copy = self.parameter("x-amz-copy-source")?.is_some();
+        let directive = self.parameter("x-amz-tagging-directive")?;
+        // Without it a copy takes the tags of its source; and not every store reads a parameter.
+        let is_taken = !is_copy || directive.as_deref() == Some("REPLACE");
+        if !is_taken || self.header("x-amz-tagging")?.is_none() {
+            self.unknown.extend(OF_OBJECT_TAGS);
+            return Ok(());
+        }
+        self.headers.push("x-amz-tagging");
+        self.headers.push("x-amz-tagging-directive");
+        if text.contains(['+', ';']) {
+            return Err(MappingError::BadQuery(QueryFault::Plus));
+        }
+        let tags = Query::read(&text).map_err(MappingError::BadQuery)?;
+        let tags: Vec<(String, String)> = tags
+            .iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        if tags.len() > MAX_TAGS {
+            return Err(MappingError::BadQuery(QueryFault::TooManyPairs));
+        }
+        self.set_object_tags(&tags)
     }
 
     fn set_object_tags(&mut self, tags: &[(String, String)]) -> Result<(), MappingError> {
@@ -533,6 +691,9 @@ impl Reader<'_> {
         tags: &[(String, String)],
         [family, names]: [&'static str; 2],
     ) -> Result<(), MappingError> {
+        if tags.len() > MAX_TAGS {
+            return Err(MappingError::BadBody(super::body::BodyFault::TooLong));
+        }
         for (at, (key, value)) in tags.iter().enumerate() {
             // KEY-2: names of condition keys fold, so two such tags have one key.
             let is_again = |(other, _): &(String, String)| other.eq_ignore_ascii_case(key);
@@ -553,12 +714,7 @@ impl Reader<'_> {
                 &["s3:LocationConstraint", "aws:RequestTag/", "aws:TagKeys"]
             }
             (Level::Bucket, "PUT", "tagging") => &["aws:RequestTag/", "aws:TagKeys"],
-            (Level::Object, "PUT", "tagging") => &[
-                "aws:RequestTag/",
-                "aws:TagKeys",
-                "s3:RequestObjectTag/",
-                "s3:RequestObjectTagKeys",
-            ],
+            (Level::Object, "PUT", "tagging") => &OF_OBJECT_TAGS,
             (Level::Object, "PUT", "retention") => &[
                 "s3:object-lock-mode",
                 "s3:object-lock-retain-until-date",
@@ -617,8 +773,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn bypasses(&self) -> Result<bool, MappingError> {
+    fn bypasses(&mut self) -> Result<bool, MappingError> {
         let value = self.parameter("x-amz-bypass-governance-retention")?;
+        if self.header("x-amz-bypass-governance-retention")?.is_some() {
+            self.headers.push("x-amz-bypass-governance-retention");
+        }
         Ok(value.is_some_and(|value| !value.eq_ignore_ascii_case("false")))
     }
 
@@ -663,13 +822,16 @@ impl Reader<'_> {
                 actions.push("s3:PutBucketAcl");
             }
             if has(self, "x-amz-bucket-object-lock-enabled")? {
+                self.headers.push("x-amz-bucket-object-lock-enabled");
                 actions.push("s3:PutBucketObjectLockConfiguration");
                 actions.push("s3:PutBucketVersioning");
             }
             if has(self, "x-amz-object-ownership")? {
                 actions.push("s3:PutBucketOwnershipControls");
             }
-            if self.context.iter().any(|(key, _)| key == "aws:TagKeys") {
+            let tags = self.context.iter().any(|(key, _)| key == "aws:TagKeys");
+            // A body that was not shown may hold some.
+            if tags || self.unknown.contains(&"aws:TagKeys") {
                 actions.push("s3:TagResource");
             }
         }
@@ -696,16 +858,28 @@ impl Reader<'_> {
             return Err(MappingError::Unmapped);
         }
         let bad = || MappingError::BadResource(ResourceFault::NotAName);
+        if self.header("x-amz-copy-source")?.is_some() {
+            self.headers.push("x-amz-copy-source");
+        }
         // A plus is a blank to some readers.
         if text.contains('+') {
             return Err(MappingError::BadQuery(QueryFault::Plus));
+        }
+        // Readers that take it for an address end the name there.
+        if text.contains(['#', ';', '\\']) || text.chars().any(char::is_control) {
+            return Err(bad());
         }
         let bare = text.strip_prefix('/').unwrap_or(&text);
         let (name, version) = match bare.split_once("?versionId=") {
             Some((name, version)) => (name, Some(version)),
             None => (bare, None),
         };
-        if name.contains('?') || version.is_some_and(str::is_empty) {
+        let is_version = |version: &str| {
+            let fits =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+            !version.is_empty() && version.bytes().all(fits)
+        };
+        if name.contains('?') || !version.is_none_or(is_version) {
             return Err(bad());
         }
         let decoded = |text: &str| {
@@ -718,15 +892,17 @@ impl Reader<'_> {
             return Err(bad());
         }
         check_key(key)?;
-        let version = match version {
-            Some(version) => Some(decoded(version).ok_or_else(bad)?),
-            None => None,
-        };
-        self.set("s3:x-amz-copy-source", format!("/{bucket}/{key}"));
+        // The tags of the source are not known, whatever becomes of the copy.
+        self.unknown.push("s3:ExistingObjectTag/");
+        if self.header("x-amz-copy-source")?.is_some() {
+            self.set("s3:x-amz-copy-source", format!("{bucket}/{key}"));
+        } else {
+            self.unknown.push("s3:x-amz-copy-source");
+        }
         Ok(Some(CopySource {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-            version,
+            version: version.map(str::to_owned),
         }))
     }
 }

@@ -168,11 +168,6 @@ impl Attribute {
         matches!(self.source, Source::Query(_))
     }
 
-    /// Whether the body must be read for this key.
-    pub(super) const fn reads_body(&self) -> bool {
-        matches!(self.source, Source::Body(_))
-    }
-
     /// The values of the key in one call; none when it is absent.
     pub(super) fn values(&self, offer: Offer<'_>) -> Result<Vec<Box<str>>, MappingError> {
         match &self.source {

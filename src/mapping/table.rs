@@ -5,7 +5,7 @@ mod compile;
 use super::catalogue::{Catalogue, Described, Governed, NoSuchType};
 use super::definition::MappedService;
 use super::error::MappingError;
-use super::host::Host;
+use super::host::{Host, HostFault};
 use super::matcher::{is_grpc_service, is_identifier, is_method};
 use super::meaning::{Mapped, Meaning};
 use super::operations::Operations;
@@ -177,8 +177,10 @@ impl Table {
             None => {}
         }
         self.buckets.iter().find_map(|(suffix, store)| {
+            // Of several labels some stores take the first for the bucket, and some all.
             let bucket = host.as_str().strip_suffix(&**suffix)?;
-            Some(Found::S3(store, Some(bucket.to_owned())))
+            let is_label = !bucket.is_empty() && !bucket.contains('.');
+            is_label.then(|| Found::S3(store, Some(bucket.to_owned())))
         })
     }
 
@@ -193,6 +195,11 @@ impl Table {
         }
         let host = Host::read(&call.authority).map_err(MappingError::BadHost)?;
         if let Some(found) = self.of_protocol(&host) {
+            // Some stores would take a bucket's host with a dot behind it for another host.
+            let name = call.authority.split(':').next().unwrap_or_default();
+            if name.ends_with('.') {
+                return Err(MappingError::BadHost(HostFault::EmptyLabel));
+            }
             return Ok(found);
         }
         let site = self.hosts.get(host.as_str());

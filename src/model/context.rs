@@ -120,8 +120,8 @@ impl Context {
         self.insert(ContextKey::new(key), ContextValue::Unknown);
     }
 
-    /// Marks every key that begins with `family` (folded, with its slash) as unknown, unless it is
-    /// set: a whole source of values could not be asked (CTX-6).
+    /// Marks every key that begins with `family` (with its slash, in any letter case) as unknown,
+    /// unless it is set: a whole source of values could not be asked (CTX-6).
     pub fn set_unknown_family(&mut self, family: &'static str) {
         self.unknown_families.push(family);
     }
@@ -142,7 +142,10 @@ impl Context {
     #[must_use]
     pub fn lookup(&self, folded: &str) -> Option<&ContextValue> {
         let unknown = || {
-            let of_family = |family: &&str| folded.starts_with(*family);
+            let of_family = |family: &&str| {
+                let start = folded.get(..family.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(family))
+            };
             self.unknown_families
                 .iter()
                 .any(of_family)
@@ -190,7 +193,7 @@ mod tests {
     fn a_family_that_nobody_could_ask_is_unknown() {
         let mut context = Context::new();
         context.set("aws:ResourceTag/known", "x");
-        context.set_unknown_family("aws:resourcetag/");
+        context.set_unknown_family("aws:ResourceTag/");
         assert_eq!(
             context.lookup("aws:resourcetag/team"),
             Some(&ContextValue::Unknown),

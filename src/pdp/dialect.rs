@@ -1,6 +1,6 @@
 //! Denials in the protocol that the client of a call reads (section 1.9 of the signing rules).
 
-use crate::authn::Failure;
+use crate::authn::{Failure, presents_signature};
 use crate::mapping::MappedService;
 use crate::model::{HttpCall, Protocol};
 use crate::pdp::{DecisionId, Refusal};
@@ -72,10 +72,26 @@ impl Dialect {
                 ServiceProtocol::Routes => {}
             }
         }
+        let (_, query) = call.target.split_once('?').unwrap_or((&call.target, ""));
+        let is_form = content_type.starts_with("application/x-www-form-urlencoded");
+        let names_action = query.split('&').any(|pair| pair.starts_with("Action="));
+        // Forms of ordinary pages are none of AWS.
+        let is_of_aws = service.is_none() || presents_signature(&call.headers, Some(query));
+        let scope = |text: &str| {
+            let scope = text
+                .split(['/', ',', '&'])
+                .find(|part| SCOPES.contains(part));
+            scope.is_some() && text.contains("aws4_request")
+        };
+        let query_scope = query.replace("%2F", "/");
         if call.protocol == Protocol::Grpc {
             Self::Grpc
         } else if call.headers.has("x-amz-target") || content_type.contains("x-amz-json-1.") {
             json()
+        } else if is_of_aws && (is_form || names_action) {
+            Self::Query
+        } else if scope(header_of_scope(call)) || scope(&query_scope) {
+            Self::S3
         } else {
             Self::RestJson
         }
@@ -296,6 +312,15 @@ impl Dialect {
             body,
         }
     }
+}
+
+/// Names of S3 in the scope of a signature.
+const SCOPES: [&str; 2] = ["s3", "s3express"];
+
+/// The `authorization` of a call, in which there are commas.
+fn header_of_scope(call: &HttpCall) -> &str {
+    let header = call.headers.joined("authorization");
+    header.ok().flatten().unwrap_or_default()
 }
 
 const CHALLENGE: &str = "Bearer error=\"invalid_token\"";

@@ -3,8 +3,8 @@
 use crate::authn::Failure;
 use crate::engine::{Document, Layers};
 use crate::model::{
-    AccountId, Action, Decision, EvaluationFault, Grant, Layer, Reason, Request, ResourceName,
-    StatementRef,
+    AccountId, Action, Decision, EvaluationFault, Grant, HttpCall, Layer, Reason, Request,
+    ResourceName, StatementRef,
 };
 use crate::pdp::caller::Caller;
 use crate::pdp::dialect::Dialect;
@@ -120,6 +120,16 @@ impl Outcome {
             verdict: Verdict::Refuse(refusal),
             subjects: Subjects::default(),
             dialect: Dialect::default(),
+        }
+    }
+
+    /// A refusal of a call that no service was looked up for, in the protocol that it seems to
+    /// speak.
+    #[must_use]
+    pub fn refused_call(refusal: Refusal, call: &HttpCall) -> Self {
+        Self {
+            dialect: Dialect::of(None, call),
+            ..Self::refused(refusal)
         }
     }
 
@@ -320,6 +330,13 @@ impl Refusal {
 }
 
 fn refusal(reasons: &[Reason], layers: &Layers<'_>, request: &Request<'_>) -> Refusal {
+    if let Some(Reason::Fault(EvaluationFault::ContextOverLimit)) = reasons.first() {
+        // The caller said too much: no fault of ours, and nothing to try again.
+        return Refusal::Malformed {
+            label: "context_over_limit",
+            message: EvaluationFault::ContextOverLimit.to_string(),
+        };
+    }
     if let Some(Reason::Fault(fault)) = reasons.first() {
         return Refusal::Fault {
             fault: fault.clone(),

@@ -60,17 +60,20 @@ pub enum ServiceProtocol {
     Grpc(String),
 }
 
-/// What one operation of a service means, or all that are not named.
+/// What one operation of a service means.
 #[derive(Clone, Debug)]
 pub struct Operation {
     /// Where it is written.
     pub place: Place,
-    /// Its name, or `*`.
+    /// Its name.
     pub name: String,
     /// The action, where it is not called like the operation.
     pub action: Option<Action>,
-    /// The name of a resource type or an ARN template; absent when it has no resource.
-    pub resource: Option<String>,
+    /// The name of a resource type, an ARN template, or where in the body ARNs stand; none when it
+    /// has no resource.
+    pub resource: Vec<String>,
+    /// Where in the body nothing may stand: other ways to name what the operation is about.
+    pub without: Vec<String>,
     /// What fills the variables of the ARN: each from one of these places in the body.
     pub values: Vec<(String, Vec<String>)>,
     /// Condition keys and where their values come from: `header:NAME`, `body:PATH` or `value:TEXT`.

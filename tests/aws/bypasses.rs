@@ -10,6 +10,7 @@ use crate::support::signer::{ToSign, bytes, sha256};
 use crate::support::upstream::Upstream;
 use std::path::Path;
 
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 struct Scene {
@@ -388,7 +389,10 @@ fn a_call_that_says_two_things_is_refused() {
         (reply.status, arrived)
     };
     let table = |operation: &'static str, body: &str| {
-        let headers = vec![("x-amz-target", operation, true)];
+        let headers = vec![
+            ("content-type", "application/x-amz-json-1.0", true),
+            ("x-amz-target", operation, true),
+        ];
         call("dynamodb", "/", "", headers, body.as_bytes())
     };
     let get = "DynamoDB_20120810.GetItem";
@@ -427,7 +431,8 @@ fn a_call_that_says_two_things_is_refused() {
         );
     }
     // The operation is under the signature, or it is none (SIG-42).
-    let unsigned = vec![("x-amz-target", get, false)];
+    let json = ("content-type", "application/x-amz-json-1.0", true);
+    let unsigned = vec![json, ("x-amz-target", get, false)];
     let body = br#"{"TableName":"orders"}"#;
     assert_eq!(
         call("dynamodb", "/", "", unsigned, body),
@@ -435,21 +440,65 @@ fn a_call_that_says_two_things_is_refused() {
         "T06"
     );
     let zipped = vec![
+        json,
         ("x-amz-target", get, true),
         ("content-encoding", "gzip", true),
     ];
+    let odd = vec![
+        json,
+        ("x-amz-target", get, true),
+        ("smithy-protocol", "rpc-v2-cbor", true),
+    ];
+    assert_eq!(call("dynamodb", "/", "", odd, body), (400, false));
+    // A server that goes by the type would read another operation out of it.
+    let as_form = vec![("content-type", FORM, true), ("x-amz-target", get, true)];
+    assert_eq!(call("dynamodb", "/", "", as_form, body), (400, false));
     assert_eq!(call("dynamodb", "/", "", zipped, body), (400, false));
-    let form = |is_signed| {
-        vec![(
-            "content-type",
-            "application/x-www-form-urlencoded",
-            is_signed,
-        )]
-    };
+    let form = |is_signed| vec![("content-type", FORM, is_signed)];
     let list = b"Action=ListTopics&Version=2010-03-31";
     assert_eq!(call("sns", "/", "", form(true), list), (200, true));
-    // What kind of body it is was read, so it has to be signed (SIG-43).
-    assert_eq!(call("sns", "/", "", form(false), list), (403, false));
+    // There is one type that a form can have, so whether it is signed does not matter; but another
+    // charset makes another form of it.
+    assert_eq!(call("sns", "/", "", form(false), list), (200, true));
+    let wide = vec![(
+        "content-type",
+        "application/x-www-form-urlencoded; charset=utf-16",
+        true,
+    )];
+    assert_eq!(call("sns", "/", "", wide, list), (400, false));
+    let control = b"Action=ListTopics&Version=2010-03-31&%00A=DeleteTopic";
+    assert_eq!(call("sns", "/", "", form(true), control), (400, false));
+    let both = vec![("content-type", FORM, true), ("x-amz-target", get, true)];
+    assert_eq!(call("sns", "/", "", both, list), (400, false));
+    // What it is about is named in one way, by names of this service alone.
+    let publish = |more: &str| {
+        let body = format!("Action=Publish&Version=2010-03-31&Message=m&{more}");
+        call("sns", "/", "", form(true), body.as_bytes())
+    };
+    let arn = |rest: &str| format!("TopicArn=arn:aws:sns:{rest}");
+    let news = arn("eu-west-1:210000000001:news");
+    assert_eq!(publish(&news), (200, true));
+    assert_eq!(
+        publish(&format!(
+            "{news}&TargetArn=arn:aws:sns:eu-west-1:210000000001:sealed"
+        )),
+        (403, false)
+    );
+    assert_eq!(publish(&format!("{news}&PhoneNumber=1")), (400, false));
+    assert_eq!(publish(&arn("eu-west-1:210000000002:sealed")), (400, false));
+    assert_eq!(publish(&arn("eu-west-2:210000000001:sealed")), (400, false));
+    assert_eq!(
+        publish(&arn("eu-west-1:210000000001:sealed:x")),
+        (400, false)
+    );
+    assert_eq!(
+        publish(&arn("eu-west-1:210000000001:sealed%20")),
+        (400, false)
+    );
+    let near = b"Action=createTopic&Version=2010-03-31&Name=news";
+    assert_eq!(call("sns", "/", "", form(true), near), (400, false));
+    let unlisted = b"Action=Unlisted&Version=2010-03-31&Name=news";
+    assert_eq!(call("sns", "/", "", form(true), unlisted), (403, false));
     let two = b"Action=ListTopics&Version=2010-03-31&Action=DeleteTopic";
     assert_eq!(call("sns", "/", "", form(true), two), (400, false));
     let near = b"Action=ListTopics&Version=2010-03-31&action=DeleteTopic";
@@ -464,8 +513,8 @@ fn a_call_that_says_two_things_is_refused() {
         list,
     );
     assert_eq!(both, (400, false));
-    let json = vec![("content-type", "application/json", true)];
-    assert_eq!(call("sns", "/", "", json, list), (400, false));
+    let other = vec![("content-type", "application/json", true)];
+    assert_eq!(call("sns", "/", "", other, list), (400, false));
 }
 
 #[test]
@@ -482,7 +531,10 @@ fn a_body_that_was_not_shown_is_no_empty_body() {
         let mut request = ToSign {
             service: "dynamodb",
             method: "POST",
-            headers: vec![("x-amz-target", "DynamoDB_20120810.GetItem", true)],
+            headers: vec![
+                ("content-type", "application/x-amz-json-1.0", true),
+                ("x-amz-target", "DynamoDB_20120810.GetItem", true),
+            ],
             payload: "",
             ..get("dynamodb.internal", "/")
         };

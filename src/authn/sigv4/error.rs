@@ -119,7 +119,9 @@ pub enum SigV4Error {
     )]
     PayloadMode,
     /// What is signed of the body is less than this service asks for (SIG-44, STR-04, STR-05).
-    #[error("{MISMATCH}")]
+    #[error(
+        "The request signature covers too little of the payload for this request: sign its hash (boto3: `s3={{\"payload_signing_enabled\": True}}`)."
+    )]
     PayloadRefused,
     /// A header on which a decision may rest is not signed (SIG-40 to SIG-43, SIG-46).
     #[error("{MISMATCH}")]

@@ -150,7 +150,6 @@ fn bucket_and_key_are_read_in_one_way() {
         ("photos.s3.test", "/", "ListBucket photos"),
         ("photos.s3.test:8080", "/a/b", "GetObject photos/a/b"),
         ("PHOTOS.s3.test", "/a", "GetObject photos/a"),
-        ("a.b.s3.test", "/k", "GetObject a.b/k"),
         ("photos.s3.test", "//", "GetObject photos//"),
         // Ways to another object than is judged.
         ("s3.test", "/photos/../other/a", "ambiguous_path"),
@@ -170,7 +169,11 @@ fn bucket_and_key_are_read_in_one_way() {
         ("s3.test", "/photos%2Fa/b", "bad_resource"),
         ("s3.test", "/-photos/a", "bad_resource"),
         ("-x.s3.test", "/a", "bad_resource"),
-        ("s3.test.", "/photos/a", "GetObject photos/a"),
+        // Of several labels some stores take the first, and some all.
+        ("a.b.s3.test", "/k", "unmapped"),
+        ("www.photos.s3.test", "/k", "unmapped"),
+        ("photos.s3.test.", "/a", "bad_host"),
+        ("s3.test.", "/photos/a", "bad_host"),
         ("s3.test,s3.test", "/photos/a", "bad_host"),
         ("other.test", "/photos/a", "unmapped"),
         ("xs3.test", "/photos/a", "unmapped"),
@@ -188,6 +191,8 @@ fn bucket_and_key_are_read_in_one_way() {
     assert_eq!(meaning(&table.resolve(&call)), ["bad_resource"]);
 }
 
+const PUT: &str = "PutObject photos/k";
+
 /// Method, target, headers, and what the call is.
 type Case<'c> = (&'c str, &'c str, &'c [(&'c str, &'c str)], &'c [&'c str]);
 
@@ -195,25 +200,24 @@ type Case<'c> = (&'c str, &'c str, &'c [(&'c str, &'c str)], &'c [&'c str]);
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn what_a_request_carries_is_an_action_too() {
     let table = table();
-    let put = "PutObject photos/k";
-    let cases: [Case<'_>; 37] = [
-        ("PUT", "/photos/k", &[], &[put]),
-        ("PUT", "/photos/k?x-id=PutObject", &[], &[put]),
+    let cases: Vec<Case<'_>> = vec![
+        ("PUT", "/photos/k", &[], &[PUT]),
+        ("PUT", "/photos/k?x-id=PutObject", &[], &[PUT]),
         (
             "PUT",
             "/photos/k",
             &[("x-amz-acl", "public-read")],
-            &[put, "PutObjectAcl photos/k"],
+            &[PUT, "PutObjectAcl photos/k"],
         ),
         (
             "PUT",
-            "/photos/k?x-amz-acl=public-read",
+            "/photos/k?X-Amz-Signature=0&x-amz-acl=public-read",
             &[],
-            &[put, "PutObjectAcl photos/k"],
+            &[PUT, "PutObjectAcl photos/k"],
         ),
         (
             "PUT",
-            "/photos/k?x-amz-acl=private",
+            "/photos/k?X-Amz-Signature=0&x-amz-acl=private",
             &[("x-amz-acl", "public-read")],
             &["bad_query"],
         ),
@@ -233,13 +237,13 @@ fn what_a_request_carries_is_an_action_too() {
             "PUT",
             "/photos/k",
             &[("x-amz-grant-read", "id=1")],
-            &[put, "PutObjectAcl photos/k"],
+            &[PUT, "PutObjectAcl photos/k"],
         ),
         (
             "PUT",
             "/photos/k",
             &[("x-amz-tagging", "a=1")],
-            &[put, "PutObjectTagging photos/k"],
+            &[PUT, "PutObjectTagging photos/k"],
         ),
         (
             "PUT",
@@ -257,37 +261,37 @@ fn what_a_request_carries_is_an_action_too() {
             "PUT",
             "/photos/k",
             &[("x-amz-object-lock-mode", "GOVERNANCE")],
-            &[put, "PutObjectRetention photos/k"],
+            &[PUT, "PutObjectRetention photos/k"],
         ),
         (
             "PUT",
             "/photos/k",
             &[("x-amz-object-lock-legal-hold", "ON")],
-            &[put, "PutObjectLegalHold photos/k"],
+            &[PUT, "PutObjectLegalHold photos/k"],
         ),
         (
             "PUT",
             "/photos/k",
             &[("x-amz-copy-source", "/other/a%2Fb")],
-            &[put, "GetObject other/a/b"],
+            &[PUT, "GetObject other/a/b"],
         ),
         (
             "PUT",
             "/photos/k",
             &[("x-amz-copy-source", "other/a?versionId=7")],
-            &[put, "GetObjectVersion other/a"],
+            &[PUT, "GetObjectVersion other/a"],
         ),
         (
             "PUT",
-            "/photos/k?x-amz-copy-source=other/a",
+            "/photos/k?X-Amz-Signature=0&x-amz-copy-source=other/a",
             &[],
-            &[put, "GetObject other/a"],
+            &[PUT, "GetObject other/a"],
         ),
         (
             "PUT",
             "/photos/k?uploadId=1&partNumber=2",
             &[("x-amz-copy-source", "other/a")],
-            &[put, "GetObject other/a"],
+            &[PUT, "GetObject other/a"],
         ),
         (
             "PUT",
@@ -378,7 +382,7 @@ fn what_a_request_carries_is_an_action_too() {
         ("GET", "/photos?prefix=a+b", &[], &["bad_query"]),
         (
             "GET",
-            "/photos?policy&x-amz-meta-a=1",
+            "/photos?policy&X-Amz-Signature=0&x-amz-meta-a=1",
             &[],
             &["GetBucketPolicy photos"],
         ),
@@ -513,4 +517,61 @@ fn several_objects_are_deleted_only_if_each_may_be() {
     let mut unseen = call("POST", "s3.test", "/photos?delete", &[], "");
     unseen.body = Body::Unknown;
     assert_eq!(meaning(&table.resolve(&unseen)), ["bad_body"]);
+}
+
+#[test]
+fn what_an_address_says_in_the_place_of_a_header_nobody_can_rely_on() {
+    // SIG-21: a store may read it, or not.
+    let table = table();
+    let target = "/photos/k?X-Amz-Signature=0&x-amz-tagging=team%3Dsales&x-amz-server-side-encryption=AES256&x-amz-copy-source=other/a";
+    let call = call("PUT", "s3.test", target, &[], "");
+    let mapped = table.resolve(&call).unwrap();
+    for key in [
+        "s3:RequestObjectTag/",
+        "s3:x-amz-server-side-encryption",
+        "s3:x-amz-copy-source",
+        "s3:ExistingObjectTag/",
+    ] {
+        assert!(mapped.unknown.contains(&key), "{key}: {:?}", mapped.unknown);
+    }
+    // And every name that is unknown takes effect, families included (CTX-6).
+    let mut context = crate::model::Context::new();
+    for key in &mapped.unknown {
+        if key.ends_with('/') {
+            context.set_unknown_family(key);
+        } else {
+            context.set_unknown(key);
+        }
+    }
+    for key in [
+        "s3:requestobjecttag/team",
+        "s3:existingobjecttag/class",
+        "s3:buckettag/a",
+    ] {
+        let found = context.lookup(key);
+        assert_eq!(found, Some(&crate::model::ContextValue::Unknown), "{key}");
+    }
+}
+
+#[test]
+fn what_was_read_has_to_be_signed() {
+    // SIG-43, whatever a service excuses from being signed.
+    let table = table();
+    let headers = [
+        ("x-amz-acl", "private"),
+        ("x-amz-tagging", "a=b"),
+        ("x-amz-storage-class", "GLACIER"),
+        ("x-amz-object-lock-mode", "GOVERNANCE"),
+        ("x-amz-bypass-governance-retention", "true"),
+        ("if-none-match", "*"),
+    ];
+    let call = call("PUT", "s3.test", "/photos/k", &headers, "");
+    let mapped = table.resolve(&call).unwrap();
+    for (name, _) in headers {
+        assert!(
+            mapped.headers.contains(&name),
+            "{name}: {:?}",
+            mapped.headers
+        );
+    }
 }

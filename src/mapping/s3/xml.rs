@@ -1,12 +1,23 @@
 //! The few XML bodies of S3 that say what a request is about.
+//!
+//! Read in one pass, and only what every reader reads in the same way: elements of one namespace
+//! without attributes, plain text in the innermost, no declarations but that of UTF-8, no comments
+//! and no sections.
 
 use super::super::body::BodyFault;
-use roxmltree::{Document, Node, ParsingOptions};
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
 
 /// The most objects that one request deletes.
 const MAX_OBJECTS: usize = 1_000;
-/// The most elements of a body that is read.
-const MAX_NODES: u32 = 20_000;
+/// The most elements of a body that is read: a thousand objects with all that is said of each.
+const MAX_ELEMENTS: usize = 8_000;
+/// The longest body that is read, in bytes: a thousand objects with the longest keys.
+const MAX_BYTES: usize = 2 << 20;
+/// The deepest nesting.
+const MAX_DEPTH: usize = 8;
+/// The namespace of S3, which bodies may name.
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// An object to be deleted, and its version where one is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,62 +26,153 @@ pub(super) struct Deletion {
     pub(super) version: Option<String>,
 }
 
-fn parse(bytes: &[u8]) -> Result<Document<'_>, BodyFault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| BodyFault::Form)?;
-    let options = ParsingOptions {
-        allow_dtd: false,
-        nodes_limit: MAX_NODES,
-        ..ParsingOptions::default()
-    };
-    Document::parse_with_options(text, options).map_err(|_| BodyFault::Form)
+/// An element with what is in it: other elements, or text.
+#[derive(Debug)]
+struct Element {
+    name: String,
+    text: String,
+    children: Vec<Element>,
 }
 
-/// The elements in `node`. Whatever else stands there, blanks apart, readers could read in
-/// different ways.
-fn elements<'d>(node: Node<'d, 'd>) -> Result<Vec<Node<'d, 'd>>, BodyFault> {
-    let mut found = Vec::new();
-    for child in node.children() {
-        if child.is_element() {
-            found.push(child);
-        } else if !(child.is_text() && child.text().unwrap_or_default().trim().is_empty()) {
+impl Element {
+    /// Reads the beginning of an element.
+    fn start(start: &BytesStart<'_>, is_root: bool) -> Result<Self, BodyFault> {
+        let name = start.name();
+        let name = name.as_ref();
+        // A colon would make it one of another namespace.
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(BodyFault::Form);
         }
+        let mut attributes = 0;
+        for attribute in start.attributes() {
+            let attribute = attribute.map_err(|_| BodyFault::Form)?;
+            let is_namespace = attribute.key.as_ref() == "xmlns"
+                && (attribute.value.is_empty() || *attribute.value == *NAMESPACE);
+            attributes += 1;
+            if !is_root || !is_namespace || attributes > 1 {
+                return Err(BodyFault::Form);
+            }
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            text: String::new(),
+            children: Vec::new(),
+        })
     }
-    Ok(found)
+
+    /// The elements in it, and nothing else but blanks between them.
+    fn elements(&self) -> Result<&[Element], BodyFault> {
+        if self.text.trim().is_empty() {
+            Ok(&self.children)
+        } else {
+            Err(BodyFault::Form)
+        }
+    }
+
+    /// The text in it, without blanks around it, which some readers cut off.
+    fn text(&self) -> Result<&str, BodyFault> {
+        let text = self.text.as_str();
+        let is_plain =
+            self.children.is_empty() && text.trim() == text && !text.chars().any(char::is_control);
+        if is_plain {
+            Ok(text)
+        } else {
+            Err(BodyFault::Form)
+        }
+    }
 }
 
-fn name<'d>(node: Node<'d, 'd>) -> &'d str {
-    node.tag_name().name()
+/// Reads a body; `name` is what its root has to be called.
+fn parse(bytes: &[u8], name: &str) -> Result<Element, BodyFault> {
+    if bytes.len() > MAX_BYTES {
+        return Err(BodyFault::TooLong);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| BodyFault::Form)?;
+    let mut reader = Reader::from_str(text);
+    let mut open: Vec<Element> = Vec::new();
+    let mut root = None;
+    let (mut count, mut is_first) = (0, true);
+    loop {
+        let event = reader.read_event().map_err(|_| BodyFault::Form)?;
+        match event {
+            Event::Decl(declaration) if is_first => match declaration.encoding() {
+                None => {}
+                Some(Ok(encoding)) if encoding.eq_ignore_ascii_case("utf-8") => {}
+                Some(_) => return Err(BodyFault::Form),
+            },
+            Event::Start(start) => {
+                count += 1;
+                if count > MAX_ELEMENTS || open.len() == MAX_DEPTH || root.is_some() {
+                    return Err(BodyFault::TooLong);
+                }
+                open.push(Element::start(&start, open.is_empty())?);
+            }
+            Event::Empty(start) => {
+                count += 1;
+                if count > MAX_ELEMENTS || root.is_some() {
+                    return Err(BodyFault::TooLong);
+                }
+                let element = Element::start(&start, open.is_empty())?;
+                match open.last_mut() {
+                    Some(parent) => parent.children.push(element),
+                    None => root = Some(element),
+                }
+            }
+            Event::End(_) => {
+                let element = open.pop().ok_or(BodyFault::Form)?;
+                match open.last_mut() {
+                    Some(parent) => parent.children.push(element),
+                    None => root = Some(element),
+                }
+            }
+            Event::Text(text) => match open.last_mut() {
+                Some(element) => element.text.push_str(&text),
+                None if text.trim().is_empty() => {}
+                None => return Err(BodyFault::Form),
+            },
+            Event::GeneralRef(reference) => {
+                let element = open.last_mut().ok_or(BodyFault::Form)?;
+                let character = match reference.resolve_char_ref() {
+                    Ok(Some(character)) => character,
+                    Ok(None) => named(&reference)?,
+                    Err(_) => return Err(BodyFault::Form),
+                };
+                element.text.push(character);
+            }
+            Event::Eof => break,
+            Event::Decl(_)
+            | Event::DocType(_)
+            | Event::PI(_)
+            | Event::CData(_)
+            | Event::Comment(_) => return Err(BodyFault::Form),
+        }
+        is_first = false;
+    }
+    let root = root.filter(|root| open.is_empty() && root.name == name);
+    root.ok_or(BodyFault::Form)
 }
 
-/// The text in `node`: one piece, without comments in it and without blanks around it, which some
-/// readers cut off.
-fn text<'d>(node: Node<'d, 'd>) -> Result<&'d str, BodyFault> {
-    let mut children = node.children();
-    let text = match (children.next(), children.next()) {
-        (None, _) => "",
-        (Some(only), None) if only.is_text() => only.text().unwrap_or_default(),
+/// The characters that XML gives names to.
+fn named(name: &str) -> Result<char, BodyFault> {
+    Ok(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
         _ => return Err(BodyFault::Form),
-    };
-    if text.trim() != text || text.chars().any(char::is_control) {
-        return Err(BodyFault::Form);
-    }
-    Ok(text)
+    })
 }
 
 /// Reads `Delete` of a request that deletes several objects.
 pub(super) fn deletions(bytes: &[u8]) -> Result<Vec<Deletion>, BodyFault> {
-    let document = parse(bytes)?;
-    let root = document.root_element();
-    if name(root) != "Delete" {
-        return Err(BodyFault::Form);
-    }
+    let root = parse(bytes, "Delete")?;
     let mut found = Vec::new();
-    for element in elements(root)? {
-        match name(element) {
+    for element in root.elements()? {
+        match element.name.as_str() {
             "Object" => found.push(deletion(element)?),
             "Quiet" => {
-                text(element)?;
+                element.text()?;
             }
             _ => return Err(BodyFault::Form),
         }
@@ -82,20 +184,20 @@ pub(super) fn deletions(bytes: &[u8]) -> Result<Vec<Deletion>, BodyFault> {
     }
 }
 
-fn deletion(object: Node<'_, '_>) -> Result<Deletion, BodyFault> {
+fn deletion(object: &Element) -> Result<Deletion, BodyFault> {
     let (mut key, mut version) = (None, None);
-    for part in elements(object)? {
-        let slot = match name(part) {
+    for part in object.elements()? {
+        let slot = match part.name.as_str() {
             "Key" => &mut key,
             "VersionId" => &mut version,
             // Conditions under which it is deleted: they take nothing away from what is asked.
             "ETag" | "LastModifiedTime" | "Size" => {
-                text(part)?;
+                part.text()?;
                 continue;
             }
             _ => return Err(BodyFault::Form),
         };
-        if slot.replace(text(part)?.to_owned()).is_some() {
+        if slot.replace(part.text()?.to_owned()).is_some() {
             return Err(BodyFault::Ambiguous);
         }
     }
@@ -108,28 +210,22 @@ fn deletion(object: Node<'_, '_>) -> Result<Deletion, BodyFault> {
 
 /// Reads `Tagging`: the tags of a bucket or an object.
 pub(super) fn tags(bytes: &[u8]) -> Result<Vec<(String, String)>, BodyFault> {
-    let document = parse(bytes)?;
-    let root = document.root_element();
-    let sets = elements(root)?;
-    let [set] = sets.as_slice() else {
-        return Err(BodyFault::Form);
-    };
-    if name(root) != "Tagging" || name(*set) != "TagSet" {
-        return Err(BodyFault::Form);
+    let root = parse(bytes, "Tagging")?;
+    match root.elements()? {
+        [set] if set.name == "TagSet" => tag_list(set),
+        _ => Err(BodyFault::Form),
     }
-    tag_list(*set)
 }
 
-fn tag_list(set: Node<'_, '_>) -> Result<Vec<(String, String)>, BodyFault> {
+fn tag_list(set: &Element) -> Result<Vec<(String, String)>, BodyFault> {
     let mut tags = Vec::new();
-    for tag in elements(set)? {
-        let parts = elements(tag)?;
-        let [one, other] = parts.as_slice() else {
+    for tag in set.elements()? {
+        let [one, other] = tag.elements()? else {
             return Err(BodyFault::Form);
         };
-        let (key, value) = match (name(*one), name(*other)) {
-            ("Key", "Value") => (text(*one)?, text(*other)?),
-            ("Value", "Key") => (text(*other)?, text(*one)?),
+        let (key, value) = match (tag.name.as_str(), one.name.as_str(), other.name.as_str()) {
+            ("Tag", "Key", "Value") => (one.text()?, other.text()?),
+            ("Tag", "Value", "Key") => (other.text()?, one.text()?),
             _ => return Err(BodyFault::Form),
         };
         tags.push((key.to_owned(), value.to_owned()));
@@ -149,17 +245,17 @@ pub(super) fn new_bucket(bytes: &[u8]) -> Result<NewBucket, BodyFault> {
     if bytes.is_empty() {
         return Ok(NewBucket::default());
     }
-    let document = parse(bytes)?;
-    let root = document.root_element();
-    if name(root) != "CreateBucketConfiguration" {
-        return Err(BodyFault::Form);
-    }
+    let root = parse(bytes, "CreateBucketConfiguration")?;
     let mut bucket = NewBucket::default();
-    for element in elements(root)? {
-        match name(element) {
-            "LocationConstraint" if bucket.location.is_none() => {
-                bucket.location = Some(text(element)?.to_owned());
-            }
+    let mut seen: Vec<&str> = Vec::new();
+    for element in root.elements()? {
+        let name = element.name.as_str();
+        if seen.contains(&name) {
+            return Err(BodyFault::Ambiguous);
+        }
+        seen.push(name);
+        match name {
+            "LocationConstraint" => bucket.location = Some(element.text()?.to_owned()),
             "Tags" => bucket.tags = tag_list(element)?,
             _ => return Err(BodyFault::Form),
         }
@@ -167,19 +263,18 @@ pub(super) fn new_bucket(bytes: &[u8]) -> Result<NewBucket, BodyFault> {
     Ok(bucket)
 }
 
-/// The texts of the elements right below the root, by name; of those with elements in them none.
+/// The texts of the elements right below the root, by name.
 pub(super) fn flat(bytes: &[u8], root: &str) -> Result<Vec<(String, String)>, BodyFault> {
-    let document = parse(bytes)?;
-    if name(document.root_element()) != root {
-        return Err(BodyFault::Form);
-    }
+    let root = parse(bytes, root)?;
     let mut found: Vec<(String, String)> = Vec::new();
-    for element in elements(document.root_element())? {
-        let key = name(element);
-        if found.iter().any(|(known, _)| known == key) {
+    for element in root.elements()? {
+        if found.len() == MAX_DEPTH {
+            return Err(BodyFault::TooLong);
+        }
+        if found.iter().any(|(known, _)| *known == element.name) {
             return Err(BodyFault::Ambiguous);
         }
-        found.push((key.to_owned(), text(element)?.to_owned()));
+        found.push((element.name.clone(), element.text()?.to_owned()));
     }
     Ok(found)
 }
@@ -229,5 +324,55 @@ mod tests {
         let dtd =
             "<!DOCTYPE d [<!ENTITY e \"x\">]><Delete><Object><Key>&e;</Key></Object></Delete>";
         assert_eq!(deletions(dtd.as_bytes()), Err(F::Form));
+    }
+
+    fn many(count: usize, piece: impl Fn(usize) -> String) -> String {
+        (0..count).map(piece).collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn what_takes_long_to_read_is_refused_at_once() {
+        let attributes = many(40_000, |at| format!(" a{at}=\"\""));
+        let names = many(3_000, |at| format!(" xmlns:a{at}=\"u\""));
+        let deep = "<a>".repeat(100_000);
+        let wide = "<z/>".repeat(100_000);
+        for body in [
+            format!("<Delete{attributes}/>"),
+            format!(
+                "<Delete{names}>{}</Delete>",
+                "<z xmlns:b=\"v\"/>".repeat(3_000)
+            ),
+            deep,
+            format!("<Delete>{wide}</Delete>"),
+        ] {
+            assert!(deletions(body.as_bytes()).is_err());
+        }
+        let children = many(20_000, |at| format!("<a{at}/>"));
+        let flat = flat(
+            format!("<Retention>{children}</Retention>").as_bytes(),
+            "Retention",
+        );
+        assert_eq!(flat, Err(BodyFault::TooLong));
+    }
+
+    #[test]
+    fn tags_are_what_every_reader_takes_for_tags() {
+        let read =
+            |inner: &str| tags(format!("<Tagging><TagSet>{inner}</TagSet></Tagging>").as_bytes());
+        let good = "<Tag><Key>team</Key><Value>sales</Value></Tag>";
+        assert_eq!(
+            read(good).unwrap(),
+            [("team".to_owned(), "sales".to_owned())]
+        );
+        for inner in [
+            "<Fake><Key>team</Key><Value>sales</Value></Fake>",
+            "<Tag>other<Key>team</Key><Value>sales</Value></Tag>",
+            "<Tag><Key>team</Key></Tag>",
+            "<Tag><Key>team</Key><Value>sales</Value><Value>x</Value></Tag>",
+        ] {
+            assert!(read(inner).is_err(), "{inner}");
+        }
+        let twice = "<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags><Tags/></CreateBucketConfiguration>";
+        assert_eq!(new_bucket(twice.as_bytes()), Err(BodyFault::Ambiguous));
     }
 }

@@ -64,17 +64,19 @@ pub(super) fn read(
 fn operation(member: &Member, prefix: &str, findings: &mut Findings) -> Option<Operation> {
     let name = member.name.as_str();
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if name != "*" && !is_name {
+    if !is_name {
         let message = format!("`{name}` is not the name of an operation");
-        findings.error_with_hint("BND-5", member.mark, message, "such as `GetItem`, or `*`");
+        findings.error_with_hint("BND-5", member.mark, message, "such as `GetItem`");
     }
     let mut fields = Fields::of(&member.value, "an operation", findings)?;
     let own = fields
         .text("action", findings)
         .and_then(|(text, mark)| action(text, prefix, mark, findings));
-    let resource = fields
-        .text("resource", findings)
-        .map(|(text, _)| text.to_owned());
+    let resource = fields.take("resource");
+    let resource = resource.map_or_else(Vec::new, |node| sources(node, findings));
+    let without = fields.texts("without", findings);
+    let without = without.into_iter().map(|(text, _)| text.to_owned());
+    let without = without.collect();
     let values = fields.mapping("values", findings);
     let values = values
         .iter()
@@ -87,6 +89,7 @@ fn operation(member: &Member, prefix: &str, findings: &mut Findings) -> Option<O
         name: name.to_owned(),
         action: own,
         resource,
+        without,
         values,
         context,
     })
@@ -97,6 +100,6 @@ fn sources(node: &Node, findings: &mut Findings) -> Vec<String> {
     let items = node.items().unwrap_or(std::slice::from_ref(node));
     let texts = items
         .iter()
-        .filter_map(|item| string(item, "values", findings));
+        .filter_map(|item| string(item, "a source", findings));
     texts.map(|(text, _)| text.to_owned()).collect()
 }

@@ -186,16 +186,12 @@ impl Known<'_> {
             ServiceProtocol::AwsQuery(_)
             | ServiceProtocol::AwsJson(_)
             | ServiceProtocol::Grpc(_) => {
-                let mut has_rest = service.resources.is_empty();
                 for operation in &service.operations {
-                    has_rest |= operation.name == "*";
                     let name = operation.action.as_ref();
                     let name = name.map_or(operation.name.as_str(), |action| action.name());
-                    if operation.name != "*" {
-                        add(name.to_ascii_lowercase(), operation.resource.is_some());
-                    }
+                    add(name.to_ascii_lowercase(), !operation.resource.is_empty());
                 }
-                self.has_others |= has_rest;
+                self.has_others |= service.resources.is_empty();
             }
         }
     }
