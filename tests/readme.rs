@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const README: &str = include_str!("../README.md");
 
@@ -59,50 +60,74 @@ fn answers(port: u16, path: &str) -> bool {
     try_send(address, "GET", path, &[]).is_some_and(|reply| reply.status < 500)
 }
 
+/// The ports that both tours use as printed, so that one is walked after the other.
+static PORTS: Mutex<()> = Mutex::new(());
+
+/// Three terminals of the README.
+struct Tour {
+    blocks: Vec<String>,
+    _servers: Vec<Shell>,
+    _ports: MutexGuard<'static, ()>,
+}
+
+impl Tour {
+    /// Opens the first two terminals. The programs are as they are here; all else is as printed.
+    fn start(heading: &str, directory: &str, programs: &[(&str, String)]) -> Self {
+        let ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        let _ = std::fs::remove_dir_all(&directory);
+        for port in [9191, 9192, 9193, 9901, 10000, 8081] {
+            let free = std::net::TcpListener::bind(("127.0.0.1", port));
+            assert!(free.is_ok(), "the tour needs port {port}");
+        }
+        let program = env!("CARGO_BIN_EXE_sidegate");
+        let blocks = blocks(heading).into_iter().map(|block| {
+            let mut block = block
+                .replace("cargo run --release --", program)
+                .replace("target/release/sidegate", program);
+            for (printed, here) in programs {
+                block = block.replace(printed, here);
+            }
+            let lines = block.lines().filter(|line| !line.contains("pip install"));
+            lines.collect::<Vec<_>>().join("\n")
+        });
+        let mut blocks: Vec<String> = blocks.collect();
+        let rest = blocks.split_off(2);
+        assert!(!rest.is_empty(), "three terminals");
+        let first = Shell::start(&blocks[0]);
+        eventually("readiness", || answers(9193, "/readyz").then_some(()));
+        let second = Shell::start(&blocks[1]);
+        eventually("Envoy", || answers(10000, "/").then_some(()));
+        eventually("the upstream", || answers(8081, "/").then_some(()));
+        Self {
+            blocks: rest,
+            _servers: vec![second, first],
+            _ports: ports,
+        }
+    }
+
+    /// What the third terminal prints.
+    fn walk(&self) -> String {
+        let output = Command::new("bash")
+            .args(["-c", &self.blocks.join("\n")])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
 #[test]
 fn the_tour_works_as_it_is_printed() {
     let Some(envoy) = parts::envoy("the_tour_works_as_it_is_printed") else {
         return;
     };
-    let tour = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tour");
-    let _ = std::fs::remove_dir_all(&tour);
-    for port in [9191, 9192, 9193, 9901, 10000, 8081] {
-        let free = std::net::TcpListener::bind(("127.0.0.1", port));
-        assert!(free.is_ok(), "the tour needs port {port}");
-    }
-    // The program and Envoy as they are here; all else is as printed.
-    let program = env!("CARGO_BIN_EXE_sidegate");
-    let blocks: Vec<String> = blocks("Five minutes with a real Envoy")
-        .iter()
-        .map(|block| {
-            block
-                .replace("cargo run --release --", program)
-                .replace("target/release/sidegate", program)
-                .replace(
-                    "target/tour/.envoy/bin/envoy ",
-                    &format!("{} --use-dynamic-base-id ", envoy.display()),
-                )
-                .lines()
-                .filter(|line| !line.contains("pip install"))
-                .collect::<Vec<_>>()
-                .join("\n")
-        })
-        .collect();
-    let [first, second, third @ ..] = blocks.as_slice() else {
-        panic!("three terminals");
-    };
-    let _sidegate = Shell::start(first);
-    eventually("readiness", || answers(9193, "/readyz").then_some(()));
-    let _envoy = Shell::start(second);
-    eventually("Envoy", || answers(10000, "/").then_some(()));
-    eventually("the upstream", || answers(8081, "/").then_some(()));
-    let output = Command::new("bash")
-        .args(["-c", &third.join("\n")])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    let expected: Vec<&str> = third
+    let envoy = format!("{} --use-dynamic-base-id ", envoy.display());
+    let programs = [("target/tour/.envoy/bin/envoy ", envoy)];
+    let tour = Tour::start("Five minutes with a real Envoy", "target/tour", &programs);
+    let told = tour.walk();
+    let expected: Vec<&str> = tour
+        .blocks
         .iter()
         .flat_map(|block| block.lines())
         .filter(|line| line.starts_with("ask "))
@@ -123,6 +148,47 @@ fn the_tour_works_as_it_is_printed() {
         "exit status 4",
     ] {
         assert!(told.contains(text), "no `{text}` in:\n{told}");
+    }
+}
+
+#[test]
+fn the_tour_with_clients_of_aws_works_as_it_is_printed() {
+    let test = "the_tour_with_clients_of_aws_works_as_it_is_printed";
+    let (Some(envoy), Some(python)) = (parts::envoy(test), parts::python(test)) else {
+        return;
+    };
+    let aws = python.with_file_name("aws");
+    let programs = [
+        ("python3 -m venv target/aws/tools", String::new()),
+        (
+            "target/aws/tools/bin/envoy ",
+            format!("{} --use-dynamic-base-id ", envoy.display()),
+        ),
+        ("target/aws/tools/bin/python", python.display().to_string()),
+        ("target/aws/tools/bin/aws", aws.display().to_string()),
+    ];
+    let tour = Tour::start(
+        "Your own S3, for stock AWS clients",
+        "target/aws",
+        &programs,
+    );
+    let told = tour.walk();
+    let mut rest = told.as_str();
+    for text in [
+        "make_bucket: photos",
+        "upload: ./README.md to s3://photos/public/notes.md",
+        "notes.md",
+        "(AccessDenied) when calling the PutObject operation: User: \
+         arn:aws:iam::210000000001:user/ben is not authorized to perform: s3:PutObject",
+        "because no identity-based policy allows the s3:PutObject action",
+        "with an explicit deny in an identity-based policy",
+        "(SignatureDoesNotMatch) when calling the ListObjectsV2 operation",
+        "(AccessDeniedException) when calling the GetItem operation",
+    ] {
+        let (_, after) = rest
+            .split_once(text)
+            .unwrap_or_else(|| panic!("no `{text}` where it belongs in:\n{told}"));
+        rest = after;
     }
 }
 
@@ -194,10 +260,16 @@ fn every_setting_stands_in_the_readme_with_its_default() {
 }
 
 #[test]
-fn every_path_of_the_readme_exists() {
+fn every_link_of_the_readme_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let links = README.split("](").skip(1);
+    let headings = README.lines().filter(|line| line.starts_with('#'));
+    let anchors: Vec<String> = headings
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase())
+        .map(|heading| format!("#{}", heading.replace(' ', "-")))
+        .collect();
     for link in links.map(|rest| rest.split(')').next().unwrap()) {
-        assert!(root.join(link).exists(), "{link}");
+        let is_there = anchors.iter().any(|anchor| anchor == link) || root.join(link).exists();
+        assert!(is_there, "{link}");
     }
 }
