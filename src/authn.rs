@@ -16,6 +16,7 @@
 //! - A member or claim of the wrong JSON type is a refusal, never absent (JWT-04).
 //! - No input makes anything in here panic.
 
+mod access_key_id;
 mod access_keys;
 mod base64url;
 mod claim_path;
@@ -27,12 +28,15 @@ mod jwks;
 mod jwt;
 mod peer;
 mod remote;
+mod revocations;
 mod session_name;
 mod sigv4;
 mod spiffe;
 #[cfg(test)]
 mod test_keys;
+mod token;
 
+pub use access_key_id::AccessKeyBytes;
 pub use access_keys::{AccessKeys, SecretFiles};
 pub use credential::{Bearer, CredentialError, Presented, presented, presents_signature};
 pub use discovery::{DiscoveryError, jwks_uri};
@@ -42,5 +46,11 @@ pub use jwks::{KeyFault, KeySet, KeySetError, SignatureFault};
 pub use jwt::{JwtError, Part, TagFault, Verifier, WebIdentity};
 pub use peer::{PeerIdentity, PeerTable};
 pub use remote::{NoRemotes, RemoteKeys, Remotes, TokenReviews, Wait};
+pub use revocations::Revocations;
 pub use sigv4::{SigV4Error, SignatureForm, SignedCall, SigningKey};
 pub use spiffe::PeerError;
+pub use token::{
+    Chance, Claims, Credentials, KeySetFile, MAX_CHAIN, MAX_LIFE_S, MintError, PREFIX, Packed,
+    ReadKeyFile, Session, SessionKind, SigningKeyFile, TokenError, TokenId, TokenKeys,
+    TokenKeysError,
+};

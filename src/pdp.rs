@@ -16,6 +16,7 @@ mod context;
 mod dialect;
 mod outcome;
 mod question;
+mod session;
 mod target;
 mod unsettled;
 
@@ -152,7 +153,7 @@ fn judge_target(
     }
     let request = Request {
         principal: &caller.principal,
-        credential: crate::model::Credential::Ordinary,
+        credential: caller.credential,
         forwarded: false,
         action: &mapped.action,
         resource: &target.resource,
@@ -190,7 +191,7 @@ fn layers_of<'a>(
             .map(|subject| subject.identity.as_slice())
             .unwrap_or_default(),
         boundary: subject.and_then(|subject| subject.boundary.as_deref()),
-        session: None,
+        session: caller.session_policies.as_deref(),
         acl: target.acl,
         no_permission_needed: target.no_permission_needed,
     }

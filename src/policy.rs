@@ -27,6 +27,7 @@ pub mod policy_test;
 mod provider;
 pub mod resource_record;
 pub mod s3;
+mod revocation;
 mod service;
 mod signing;
 pub mod template;
@@ -49,4 +50,5 @@ pub use service::{
     Cardinality, ConditionKeyType, Operation, PathMode, PolicyOwner, ResourceType, Route, Service,
     ServiceProtocol, TypeDelegation,
 };
+pub use revocation::{Revocation, Revoked};
 pub use signing::{PayloadMode, Signing};

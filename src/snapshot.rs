@@ -2,13 +2,17 @@
 //!
 //! Floor 3. Compiling a snapshot is pure; publishing it is one store.
 
-use crate::authn::{AccessKeys, PeerTable, Remotes, SecretFiles, Verifier};
-use crate::engine::PolicySet;
+use crate::authn::{
+    AccessKeys, KeySetFile, PeerTable, Remotes, Revocations, SecretFiles, Session, TokenId,
+    TokenKeys, TokenKeysError, Verifier,
+};
+use crate::engine::{Document, PolicySet};
 use crate::mapping::{PolicySource, Table};
 use crate::model::{Arn, Timestamp};
 use crate::policy::resource_record::ResourceRecord;
-use crate::policy::{Bundle, Diagnostic};
+use crate::policy::{Bundle, Diagnostic, Keys, Place, Policy};
 use arc_swap::ArcSwapOption;
+use moka::sync::Cache;
 use std::fmt;
 use std::sync::Arc;
 
@@ -65,7 +69,28 @@ pub struct Snapshot {
     pub peers: PeerTable,
     /// Long-term access keys.
     pub access_keys: AccessKeys,
+    /// The keys of session tokens, where there are any.
+    pub token_keys: Option<TokenKeys>,
+    /// Sessions that were ended before their time.
+    pub revocations: Revocations,
+    /// Session policies that were compiled a moment ago.
+    session_policies: SessionPolicies,
 }
+
+/// The file of the credentials directory that holds the keys of session tokens.
+pub const TOKEN_KEYS: &str = "token-keys.json";
+
+/// Compiled session policies: of a token, or a managed one by its ARN.
+type SessionPolicies = Cache<SessionPolicy, Arc<Document>>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum SessionPolicy {
+    OfToken(TokenId),
+    Managed(String),
+}
+
+/// How many compiled session policies are kept.
+const MAX_SESSION_POLICIES: u64 = 10_000;
 
 /// What a bundle refers to and does not hold itself.
 #[derive(Clone, Copy)]
@@ -107,8 +132,9 @@ impl Snapshot {
         let mapping = Table::compile(&bundle.services);
         let tokens = Verifier::compile(&bundle.providers, surroundings.remotes);
         let peers = PeerTable::compile(&bundle.peers);
-        match (mapping, tokens, peers, keys) {
-            (Ok(mapping), Ok(tokens), Ok(peers), Ok((access_keys, of_keys))) => {
+        let token_keys = token_keys(surroundings.secrets, &bundle.keys);
+        match (mapping, tokens, peers, keys, token_keys) {
+            (Ok(mapping), Ok(tokens), Ok(peers), Ok((access_keys, of_keys)), Ok(token_keys)) => {
                 let faults = idle_records(&bundle.resources, &mapping);
                 if !faults.is_empty() {
                     return Err(faults);
@@ -132,15 +158,70 @@ impl Snapshot {
                     issuers: bundle.providers.len(),
                     peers,
                     access_keys,
+                    token_keys,
+                    revocations: Revocations::compile(&bundle.revocations, origin.at),
+                    session_policies: Cache::new(MAX_SESSION_POLICIES),
                 };
                 Ok((snapshot, warnings))
             }
-            (mapping, tokens, peers, keys) => {
+            (mapping, tokens, peers, keys, token_keys) => {
                 let faults = [mapping.err(), tokens.err(), peers.err(), keys.err()];
-                Err(faults.into_iter().flatten().flatten().collect())
+                let faults = faults.into_iter().flatten().flatten();
+                Err(faults.chain(token_keys.err()).collect())
             }
         }
     }
+
+    /// The session policies of a session, ready to be judged; `None` where it has none. One that is
+    /// gone leaves none of them, which denies everything (PKD-04).
+    #[must_use]
+    pub fn session_policies(&self, session: &Session) -> Option<Vec<Arc<Document>>> {
+        let packed = &session.claims.packed;
+        if !packed.has_policies() {
+            return None;
+        }
+        let compiled = |name: SessionPolicy, text: &str, policy: &Policy| {
+            let compile = || Arc::new(Document::compile(text, policy));
+            self.session_policies.get_with(name, compile)
+        };
+        let mut documents = Vec::new();
+        if let Some(policy) = &session.policy {
+            let name = SessionPolicy::OfToken(session.id);
+            documents.push(compiled(name, "the session policy", policy));
+        }
+        for arn in &packed.policy_arns {
+            let Some(policy) = self.policies.managed(session.claims.account, arn) else {
+                return Some(Vec::new());
+            };
+            documents.push(compiled(SessionPolicy::Managed(arn.clone()), arn, policy));
+        }
+        Some(documents)
+    }
+}
+
+/// The keys of session tokens, if the credentials directory holds any.
+fn token_keys(
+    secrets: Option<&SecretFiles<'_>>,
+    names: &Keys,
+) -> Result<Option<TokenKeys>, Diagnostic> {
+    let Some(bytes) = secrets.and_then(|file| file(TOKEN_KEYS)) else {
+        return Ok(None);
+    };
+    let compiled = KeySetFile::parse(bytes).and_then(|file| TokenKeys::compile(&file, names.clone()));
+    compiled.map(Some).map_err(|fault| {
+        let (line, column) = match &fault {
+            TokenKeysError::Form { line, column, .. } => (*line, *column),
+            _ => (1, 1),
+        };
+        let at = |number: usize| u32::try_from(number).unwrap_or(1).max(1);
+        let place = Place {
+            file: TOKEN_KEYS.into(),
+            line: at(line),
+            column: at(column),
+        };
+        let hint = "`sidegate keys` makes and rotates key sets";
+        Diagnostic::error("TOK-10", place, fault.to_string()).hint(hint)
+    })
 }
 
 /// Records whose policy or list nobody would ask: what is written must not say nothing.

@@ -132,6 +132,12 @@ impl AccessKeys {
         self.keys.is_empty()
     }
 
+    /// Whether a key is there and may be used.
+    #[must_use]
+    pub fn is_active(&self, id: &str) -> bool {
+        self.keys.get(id).is_some_and(|key| key.active)
+    }
+
     /// The ARN of the user whose key this is, and the key for one day, region and service.
     ///
     /// # Errors

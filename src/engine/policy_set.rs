@@ -7,6 +7,7 @@ use crate::model::AccountId;
 use crate::policy::directory::{Directory, DirectoryIndex, Identity, ManagedPolicy};
 use crate::policy::organization::Organization;
 use crate::policy::resource_record::ResourceRecord;
+use crate::policy::{Policy, PolicyKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub struct Subject {
     pub boundary: Option<Vec<Arc<Document>>>,
     /// Who may assume it, if it is a role.
     pub trust: Option<Arc<Document>>,
+    /// The longest session of it, in seconds, if it is a role.
+    pub max_session_s: u32,
     /// Whether it is a role that belongs to a service.
     pub service_linked: bool,
 }
@@ -42,6 +45,8 @@ pub struct PolicySet {
     roles_by_name: HashMap<(AccountId, String), Arc<Subject>>,
     memberships: Memberships,
     resources: ResourceSet,
+    /// The managed policies, as written: sessions name them.
+    managed: HashMap<String, (Option<AccountId>, Arc<Policy>)>,
     /// Every document once, by name.
     documents: Vec<Arc<Document>>,
 }
@@ -74,10 +79,15 @@ impl PolicySet {
             let name = format!("{}/trust", subject.arn);
             subject.trust = Some(Arc::new(Document::compile(name, &role.trust)));
             subject.service_linked = role.service_linked;
+            subject.max_session_s = role.max_session_s;
             let subject = Arc::new(subject);
             let by_name = (subject.account, subject.name.clone());
             set.roles_by_name.insert(by_name, Arc::clone(&subject));
             set.roles.insert(subject.arn.as_str().to_owned(), subject);
+        }
+        for policy in &directory.policies {
+            let entry = (policy.account, Arc::clone(&policy.policy));
+            set.managed.insert(policy.arn.as_str().to_owned(), entry);
         }
         let (memberships, control) = organization::compile(organizations, &compiler.index);
         set.memberships = memberships;
@@ -117,6 +127,15 @@ impl PolicySet {
     #[must_use]
     pub fn identity(&self, arn: &str) -> Option<&Arc<Subject>> {
         self.roles.get(arn).or_else(|| self.users.get(arn))
+    }
+
+    /// The managed policy with this ARN, if an identity of `account` may have it: its own account's,
+    /// or the vendor's.
+    #[must_use]
+    pub fn managed(&self, account: AccountId, arn: &str) -> Option<&Arc<Policy>> {
+        let (owner, policy) = self.managed.get(arn)?;
+        let is_fit = owner.is_none_or(|owner| owner == account);
+        (is_fit && policy.kind == PolicyKind::Identity).then_some(policy)
     }
 
     /// How many different documents it holds.
@@ -214,6 +233,7 @@ impl<'a> Compiler<'a> {
             identity: documents,
             boundary,
             trust: None,
+            max_session_s: 0,
             service_linked: false,
         }
     }

@@ -7,14 +7,14 @@ use crate::authn::{
 use crate::engine::{Layers, Subject, judge};
 use crate::mapping::{Host, Mapped};
 use crate::model::{
-    AccountId, Action, Arn, Context, Credential, Decision, HttpCall, Layer, Principal, Reason,
+    AccountId, Action, Arn, Context, Decision, HttpCall, Layer, Principal, Reason,
     Request, ResourceName, Timestamp,
 };
 use crate::pdp::caller::{AuthenticationType, Caller, Signature};
 use crate::pdp::outcome::Refusal;
 use crate::pdp::target::Target;
-use crate::pdp::{context, layers_of};
-use crate::policy::PayloadMode;
+use crate::pdp::{context, layers_of, session};
+use crate::policy::{PayloadMode, Signing};
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
@@ -36,14 +36,7 @@ pub(super) fn call(
             let facts = |context: &mut Context| context::set_network(context, call);
             token_session(snapshot, token, now, facts)
         }
-        Presented::Bearer(Bearer::Session(_)) => Err(Refusal::Unauthenticated {
-            label: "unsupported_credential",
-            failure: Failure::InvalidToken,
-            region: None,
-            unsettled: false,
-            rule: "BRR-01",
-            message: "session tokens are not accepted here".to_owned(),
-        }),
+        Presented::Bearer(Bearer::Session(token)) => bearer_session(snapshot, call, token, now),
         Presented::SigV4Header => signed(snapshot, call, SignedCall::of_header(call), now),
         Presented::SigV4Query => {
             let read = SignedCall::of_query(query.unwrap_or_default());
@@ -77,28 +70,42 @@ fn signed(
     signed.check_scope(signing).map_err(refuse)?;
     signed.check_clock(signing, now).map_err(refuse)?;
     signed.check_token().map_err(refuse)?;
-    if signed.token().is_some() {
-        return Err(refuse(SigV4Error::InvalidToken));
-    }
-    let (user, key) = snapshot
-        .access_keys
-        .signing_key(
-            signed.access_key_id(),
-            signed.date(),
-            signed.region(),
-            signed.service(),
-        )
-        .map_err(refuse)?;
-    let payload = signed.verify(call, signing, &key).map_err(refuse)?;
-    let subject = snapshot.policies.user(user).map(Arc::clone);
-    // The key's user is of the same bundle, so it is there.
-    let subject = subject.ok_or_else(|| refuse(SigV4Error::UnknownKey))?;
-    let principal = Principal::of_arn(user, None).map_err(|_| Refusal::Internal)?;
+    let prefix = service.map_or("", |service| &service.prefix);
+    verified(snapshot, call, &signed, (signing, prefix), now)
+}
+
+/// The caller whose key signed a call whose scope, clock and token were looked at. `prefix` is the
+/// service that is called.
+pub(super) fn verified(
+    snapshot: &Snapshot,
+    call: &HttpCall,
+    signed: &SignedCall<'_>,
+    (signing, prefix): (&Signing, &str),
+    now: Timestamp,
+) -> Result<Caller, Refusal> {
+    let refuse = |fault: SigV4Error| unsigned(&fault);
+    let id = signed.access_key_id();
+    let (date, region, service) = (signed.date(), signed.region(), signed.service());
     let authentication = match signed.form() {
         SignatureForm::Header => AuthenticationType::SigV4,
         SignatureForm::Query => AuthenticationType::SigV4Query,
     };
-    let mut caller = Caller::plain(principal, Some(subject), authentication);
+    let (mut caller, payload) = if let Some(token) = signed.token() {
+        let opened = session::open(snapshot, token, Some(id), prefix, now)?;
+        let key = opened.signing_key(date, region, service);
+        let payload = signed.verify(call, signing, &key).map_err(refuse)?;
+        let caller = session::caller(snapshot, &opened, authentication)?;
+        (caller, payload)
+    } else {
+        let keys = &snapshot.access_keys;
+        let (user, key) = keys.signing_key(id, date, region, service).map_err(refuse)?;
+        let payload = signed.verify(call, signing, &key).map_err(refuse)?;
+        let subject = snapshot.policies.user(user).map(Arc::clone);
+        // The key's user is of the same bundle, so it is there.
+        let subject = subject.ok_or_else(|| refuse(SigV4Error::UnknownKey))?;
+        let principal = Principal::of_arn(user, None).map_err(|_| Refusal::Internal)?;
+        (Caller::plain(principal, Some(subject), authentication), payload)
+    };
     caller.signature = Some(Signature {
         form: signed.form(),
         age_s: now.seconds().saturating_sub(signed.signed_at().seconds()),
@@ -108,7 +115,28 @@ fn signed(
     Ok(caller)
 }
 
-fn unsigned(fault: &SigV4Error) -> Refusal {
+/// BRR-01: a session token without a signature, where the service takes those, and over TLS.
+fn bearer_session(
+    snapshot: &Snapshot,
+    call: &HttpCall,
+    token: &str,
+    now: Timestamp,
+) -> Result<Caller, Refusal> {
+    let mapping = &snapshot.mapping;
+    let service = mapping.service(call);
+    let service = service.or_else(|| mapping.protocol_service(call));
+    let service = service.ok_or_else(|| super::unmapped_call(mapping.resolve(call).err()))?;
+    if !service.signing.bearer_sessions {
+        return Err(session::unsuitable("session tokens are taken with signatures only here"));
+    }
+    if call.peer.secure != Some(true) {
+        return Err(session::unsuitable("session tokens are taken over TLS only"));
+    }
+    let opened = session::open_bearer(snapshot, token, &service.prefix, now)?;
+    session::caller(snapshot, &opened, AuthenticationType::Bearer)
+}
+
+pub(super) fn unsigned(fault: &SigV4Error) -> Refusal {
     Refusal::Unauthenticated {
         label: fault.label(),
         failure: fault.failure(),
@@ -192,7 +220,7 @@ fn peer(snapshot: &Snapshot, call: &HttpCall, now: Timestamp) -> Result<Caller, 
             rule: "MTL-02",
             message: "the role of the client certificate does not exist".to_owned(),
         })?;
-    let mut caller = session(role, &identity.session_name, AuthenticationType::Mtls)?;
+    let mut caller = role_session(role, &identity.session_name, AuthenticationType::Mtls)?;
     caller.issued_at = Some(now);
     Ok(caller)
 }
@@ -224,7 +252,7 @@ pub(super) fn token_session(
         .and_then(|role| snapshot.policies.role(account, role))
         .ok_or_else(unknown_role)?;
     may_assume(snapshot, role, &identity, now, facts)?;
-    let mut caller = session(role, &identity.session_name, AuthenticationType::Oidc)?;
+    let mut caller = role_session(role, &identity.session_name, AuthenticationType::Oidc)?;
     caller.issued_at = Some(identity.issued_at);
     caller.provider = Some(identity.provider.arn.as_str().to_owned());
     caller.claims = identity
@@ -281,7 +309,7 @@ fn may_assume(
         };
         let request = Request {
             principal: &caller.principal,
-            credential: Credential::Ordinary,
+            credential: caller.credential,
             forwarded: false,
             action: &action,
             resource: &target.resource,
@@ -307,7 +335,7 @@ fn trust_denied(action: &Action, reason: Option<&Reason>) -> Refusal {
 }
 
 /// A session of a role.
-pub(super) fn session(
+pub(super) fn role_session(
     role: &Arc<Subject>,
     name: &str,
     authentication: AuthenticationType,
@@ -358,7 +386,7 @@ pub(super) fn named(snapshot: &Snapshot, text: &str) -> Result<Caller, Refusal> 
             ..
         } => {
             let role = known_role(snapshot, *account, role.name()).ok_or_else(|| unknown(text))?;
-            session(role, arn.name(), AuthenticationType::Named)
+            role_session(role, arn.name(), AuthenticationType::Named)
         }
         Principal::Root { .. } | Principal::IdentityProvider { .. } => {
             Ok(Caller::plain(principal, None, AuthenticationType::Named))

@@ -1,8 +1,8 @@
 //! Who was found to be calling.
 
-use crate::authn::SignatureForm;
-use crate::engine::Subject;
-use crate::model::{Principal, Timestamp};
+use crate::authn::{Session, SignatureForm};
+use crate::engine::{Document, Subject};
+use crate::model::{Credential, Principal, Timestamp};
 use crate::policy::PayloadMode;
 use std::sync::Arc;
 
@@ -27,6 +27,14 @@ pub struct Caller {
     pub provider: Option<String>,
     /// Claims that the session carries as condition keys (CLM-03).
     pub claims: Vec<(String, Vec<String>)>,
+    /// By which kind of credentials it asks, where a rule wants to know (ROLE-17).
+    pub credential: Credential,
+    /// When a second factor was shown to obtain the credentials.
+    pub mfa_at: Option<Timestamp>,
+    /// The policies of the session, where it has any; none of them where one is gone.
+    pub session_policies: Option<Vec<Arc<Document>>>,
+    /// The session token, if it came with one.
+    pub token: Option<Arc<Session>>,
     /// The signature of the call, if it is signed.
     pub signature: Option<Signature>,
 }
@@ -53,6 +61,8 @@ pub enum AuthenticationType {
     SigV4,
     /// A signed address.
     SigV4Query,
+    /// A session token without a signature.
+    Bearer,
     /// A token of a registered issuer.
     Oidc,
     /// A client certificate.
@@ -69,6 +79,7 @@ impl AuthenticationType {
             Self::Anonymous => Some("Anonymous"),
             Self::SigV4 => Some("SigV4"),
             Self::SigV4Query => Some("SigV4Query"),
+            Self::Bearer => Some("Bearer"),
             Self::Oidc => Some("OIDC"),
             Self::Mtls => Some("MTLS"),
             Self::Named => None,
@@ -94,6 +105,10 @@ impl Caller {
             source_identity: None,
             provider: None,
             claims: Vec::new(),
+            credential: Credential::Ordinary,
+            mfa_at: None,
+            session_policies: None,
+            token: None,
             signature: None,
         }
     }

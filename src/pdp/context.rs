@@ -1,6 +1,6 @@
 //! The condition keys of a request (KEY-8, KEY-9).
 
-use crate::authn::{SignatureForm, WebIdentity};
+use crate::authn::{SessionKind, SignatureForm, WebIdentity};
 use crate::engine::Membership;
 use crate::mapping::Mapped;
 use crate::model::{Context, Delegation, HttpCall, Principal, Timestamp};
@@ -109,7 +109,7 @@ pub(super) fn of_call(
         None => context.set_unknown("aws:RequestedRegion"),
     }
     context.set("aws:ViaAWSService", "false");
-    set_caller(&mut context, caller);
+    set_caller(&mut context, caller, now);
     set_time(&mut context, now);
     context
 }
@@ -156,7 +156,7 @@ pub(super) fn of_question(
         context.set_unknown(key);
     }
     set_forwarded(&mut context, &question.called_via);
-    set_caller(&mut context, caller);
+    set_caller(&mut context, caller, now);
     set_time(&mut context, now);
     Ok(context)
 }
@@ -327,7 +327,7 @@ fn set_time(context: &mut Context, now: Timestamp) {
     context.set("aws:EpochTime", now.seconds().to_string());
 }
 
-fn set_caller(context: &mut Context, caller: &Caller) {
+fn set_caller(context: &mut Context, caller: &Caller, now: Timestamp) {
     let principal = &caller.principal;
     if let Some(label) = caller.authentication.label() {
         context.set("sidegate:AuthType", label);
@@ -386,11 +386,27 @@ fn set_caller(context: &mut Context, caller: &Caller) {
     }
     let is_service = matches!(principal, Principal::Service { .. });
     context.set("aws:PrincipalIsAWSService", is_service.to_string());
-    set_session(context, caller);
+    set_session(context, caller, now);
+}
+
+/// KEY-11, MFA-03: a session of a user says whether a second factor was shown to obtain it, and when;
+/// long-term keys say nothing, and a session of a role never has one.
+fn set_second_factor(context: &mut Context, caller: &Caller, now: Timestamp) {
+    let Some(token) = &caller.token else {
+        return;
+    };
+    if token.claims.kind == SessionKind::Role {
+        return;
+    }
+    context.set("aws:MultiFactorAuthPresent", caller.mfa_at.is_some().to_string());
+    if let Some(at) = caller.mfa_at {
+        let age_s = now.seconds().saturating_sub(at.seconds()).max(0);
+        context.set("aws:MultiFactorAuthAge", age_s.to_string());
+    }
 }
 
 /// What the session behind the credentials carries.
-fn set_session(context: &mut Context, caller: &Caller) {
+fn set_session(context: &mut Context, caller: &Caller, now: Timestamp) {
     if let Some(subject) = &caller.subject {
         for (key, value) in &subject.tags {
             context.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
@@ -400,6 +416,7 @@ fn set_session(context: &mut Context, caller: &Caller) {
     for (key, value) in &caller.session_tags {
         context.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
     }
+    set_second_factor(context, caller, now);
     if let Some(issued_at) = caller.issued_at {
         context.set("aws:TokenIssueTime", issued_at.to_iso());
     }

@@ -1,7 +1,7 @@
 //! Questions that name principal, action and resource themselves.
 
 use crate::engine::{Explanation, judge};
-use crate::model::{AccountId, Action, Context, Credential, Request, ResourceName, Timestamp};
+use crate::model::{AccountId, Action, Context, Request, ResourceName, Timestamp};
 use crate::pdp::caller::Caller;
 use crate::pdp::dialect::Dialect;
 use crate::pdp::outcome::{Outcome, Refusal, Subjects, Verdict};
@@ -214,7 +214,7 @@ impl Ready<'_> {
     fn request<'r>(&'r self, question: &Question, caller: &'r Caller) -> Request<'r> {
         Request {
             principal: &caller.principal,
-            credential: Credential::Ordinary,
+            credential: caller.credential,
             forwarded: !question.called_via.is_empty(),
             action: &self.action,
             resource: &self.target.resource,

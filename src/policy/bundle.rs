@@ -8,6 +8,7 @@ mod organization;
 mod provider;
 mod references;
 mod resource;
+mod revocation;
 mod s3;
 mod service;
 mod signing;
@@ -21,8 +22,8 @@ use crate::policy::organization::Organization;
 use crate::policy::peer::PeerMapping;
 use crate::policy::resource_record::ResourceRecord;
 use crate::policy::{
-    Diagnostic, Keys, OidcProvider, PrincipalEntry, Service, Severity, json, lint, policy_test,
-    yaml,
+    Diagnostic, Keys, OidcProvider, PrincipalEntry, Revocation, Service, Severity, json, lint,
+    policy_test, yaml,
 };
 use document_source::DocumentSource;
 use std::collections::{BTreeMap, HashSet};
@@ -46,6 +47,10 @@ pub struct Bundle {
     pub organizations: Vec<Organization>,
     /// Records of resources.
     pub resources: Vec<ResourceRecord>,
+    /// Sessions that were ended before their time.
+    pub revocations: Vec<Revocation>,
+    /// The condition keys that policies are read by.
+    pub keys: Keys,
     /// How many files were read as parts of it.
     pub files: usize,
 }
@@ -270,6 +275,7 @@ impl Reader {
 
     fn finish(mut self) -> Result<(Bundle, Vec<Diagnostic>), Refused> {
         self.resolve_canonical_ids();
+        self.bundle.keys = self.keys;
         references::check(&self.bundle, &mut self.diagnostics);
         lint::check(&self.bundle, &mut self.diagnostics);
         // Stable: findings of one place keep their order.
@@ -298,6 +304,7 @@ const KINDS: &[&str] = &[
     "IamOidcProvider",
     "IamOrganization",
     "IamResource",
+    "IamRevocation",
     "IamService",
 ];
 
@@ -398,6 +405,11 @@ fn read_spec(
         "IamResource" => bundle
             .resources
             .extend(resource::read(spec, documents, findings)),
+        "IamRevocation" => {
+            bundle
+                .revocations
+                .extend(revocation::read(spec, documents, findings));
+        }
         "IamService" => bundle.services.extend(service::read(name, spec, findings)),
         // INVARIANT: `envelope` admits the kinds above and no other.
         _ => findings.error(

@@ -17,6 +17,8 @@ pub struct Signing {
     pub unsigned_headers: Vec<String>,
     /// Whether the token of a session may stand beside the signature instead of under it (SIG-46).
     pub unsigned_token: bool,
+    /// Whether the token of a session is taken without a signature (BRR-01).
+    pub bearer_sessions: bool,
 }
 
 /// What a signature says of the body.
@@ -72,6 +74,7 @@ impl Signing {
             payloads: payloads.to_vec(),
             unsigned_headers: Vec::new(),
             unsigned_token: false,
+            bearer_sessions: false,
         }
     }
 

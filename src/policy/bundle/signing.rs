@@ -80,6 +80,7 @@ pub(super) fn read(
         signing.unsigned_headers.push(folded);
     }
     signing.unsigned_token = fields.flag("unsignedToken", findings);
+    signing.bearer_sessions = fields.flag("bearerSessions", findings);
     fields.finish(findings);
     signing
 }

@@ -9,6 +9,7 @@ use crate::policy::document::{ActionPattern, Effect, Element, Policy, PolicyKind
 use crate::policy::findings::Findings;
 use crate::policy::keys::Keys;
 use crate::policy::node::{Mark, Member, Node, Value};
+use crate::policy::{Diagnostic, json};
 use std::collections::HashSet;
 
 const TRUST_ACTIONS: &[&str] = &[
@@ -46,6 +47,23 @@ impl Policy {
         } else {
             None
         }
+    }
+
+    /// Reads a document that came as JSON text with a request, such as a session policy.
+    ///
+    /// # Errors
+    ///
+    /// Every finding, when at least one of them is an error.
+    pub fn parse_json(text: &str, kind: PolicyKind, keys: &Keys) -> Result<Self, Vec<Diagnostic>> {
+        let mut findings = Findings::new("the policy");
+        let policy = match json::parse(text) {
+            Ok(node) => Self::parse(&node, kind, keys, &mut findings),
+            Err(fault) => {
+                findings.syntax(fault);
+                None
+            }
+        };
+        policy.ok_or_else(|| findings.into_list())
     }
 }
 
