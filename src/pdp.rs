@@ -73,6 +73,7 @@ impl Pdp {
         match self.judge_call(&snapshot, call, now, &mut subjects) {
             Ok(outcome) => outcome,
             Err(refusal) => {
+                subjects.of_call(call);
                 let service = snapshot.mapping.service(call);
                 let service = service.or_else(|| snapshot.mapping.protocol_service(call));
                 Outcome {
@@ -97,6 +98,7 @@ impl Pdp {
             .stage(Stage::Authenticate, stopwatch.lap().as_secs_f64());
         let caller = caller?;
         subjects.caller(&caller);
+        authenticate::check_anonymous(snapshot, &caller, call)?;
         let mapped = snapshot.mapping.resolve(call);
         self.metrics
             .stage(Stage::Map, stopwatch.lap().as_secs_f64());
@@ -199,7 +201,7 @@ fn layers_of<'a>(
 
 /// What becomes of a call that is for no service.
 fn unmapped_call(fault: Option<MappingError>) -> Refusal {
-    fault.map_or(Refusal::Unmapped, |fault| unmapped(&fault))
+    unmapped(&fault.unwrap_or(MappingError::Unmapped))
 }
 
 fn unmapped(fault: &MappingError) -> Refusal {
@@ -210,6 +212,11 @@ fn unmapped(fault: &MappingError) -> Refusal {
             message: format!("{fault}{}", cause.unwrap_or_default()),
         }
     } else {
-        Refusal::Unmapped
+        Refusal::Unmapped {
+            message: match fault {
+                MappingError::Unlisted { .. } => fault.to_string(),
+                _ => "no service maps this call to an action".to_owned(),
+            },
+        }
     }
 }

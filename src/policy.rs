@@ -26,8 +26,8 @@ mod peer;
 pub mod policy_test;
 mod provider;
 pub mod resource_record;
-pub mod s3;
 mod revocation;
+pub mod s3;
 mod service;
 mod signing;
 pub mod template;
@@ -46,9 +46,9 @@ pub use peer::{PeerMapping, PeerMatch};
 pub use provider::{
     AuthorizedParty, Cluster, KeyRequest, KeySource, OidcProvider, RoleRule, SigningAlgorithm,
 };
+pub use revocation::{Revocation, Revoked};
 pub use service::{
     Cardinality, ConditionKeyType, Operation, PathMode, PolicyOwner, ResourceType, Route, Service,
     ServiceProtocol, TypeDelegation,
 };
-pub use revocation::{Revocation, Revoked};
 pub use signing::{PayloadMode, Signing};

@@ -207,7 +207,8 @@ fn token_keys(
     let Some(bytes) = secrets.and_then(|file| file(TOKEN_KEYS)) else {
         return Ok(None);
     };
-    let compiled = KeySetFile::parse(bytes).and_then(|file| TokenKeys::compile(&file, names.clone()));
+    let compiled =
+        KeySetFile::parse(bytes).and_then(|file| TokenKeys::compile(&file, names.clone()));
     compiled.map(Some).map_err(|fault| {
         let (line, column) = match &fault {
             TokenKeysError::Form { line, column, .. } => (*line, *column),

@@ -181,7 +181,7 @@ fn expected() -> Vec<(&'static str, Said)> {
         ok("put public/1"),
         ok("put public/2"),
         ok("put private/1"),
-        ok("put a b/ü+%2F//c~"),
+        ok("put a b/ü+%2F/c~"),
         ok("put folder/"),
         ok("get-odd-key"),
         ok("get-virtual"),

@@ -92,9 +92,19 @@ impl Revocations {
             || of_parent.is_some_and(|key| is_key(&key))
             || parent.is_some_and(|key| self.parents.contains(key))
             || is_before(self.principals.get(claims.principal.as_str()))
-            || is_before(claims.parent.as_deref().and_then(|arn| self.principals.get(arn)))
+            || is_before(
+                claims
+                    .parent
+                    .as_deref()
+                    .and_then(|arn| self.principals.get(arn)),
+            )
             || is_before(arn.as_deref().and_then(|arn| self.sessions.get(arn)))
-            || is_before(claims.source_identity.as_deref().and_then(|text| self.sources.get(text)))
+            || is_before(
+                claims
+                    .source_identity
+                    .as_deref()
+                    .and_then(|text| self.sources.get(text)),
+            )
     }
 }
 

@@ -103,9 +103,12 @@ fn body(method: &str, headers: &Headers, text: &str, raw: bytes::Bytes) -> Body 
     let length = headers.single("content-length");
     match headers.single("x-envoy-auth-partial-body") {
         Ok(Some("false")) if text.is_empty() => {
-            // A length that promises another one: the body came as text, or not whole.
+            // A length that promises another one: the body came as text, or not whole. And where none
+            // is promised, whoever sends it chooses where Envoy's buffer is full: Envoy asks as soon
+            // as it is, and calls it whole if nothing more has come by then.
             match length {
-                Ok(None) => Body::Known(raw),
+                Ok(None) if raw.is_empty() => Body::Known(raw),
+                Ok(None) => Body::Unknown,
                 Ok(Some(length)) if length.parse() == Ok(raw.len()) => Body::Known(raw),
                 Ok(Some(_)) | Err(_) => Body::Unknown,
             }

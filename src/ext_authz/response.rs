@@ -143,7 +143,9 @@ mod tests {
     #[test]
     fn no_refusal_is_written_as_an_allow() {
         let refusals = [
-            Refusal::Unmapped,
+            Refusal::Unmapped {
+                message: "no".to_owned(),
+            },
             Refusal::NoSnapshot,
             Refusal::Overload,
             Refusal::Deadline,

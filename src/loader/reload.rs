@@ -276,6 +276,12 @@ impl Loader {
         for finding in warnings.iter().take(LOGGED) {
             log_finding(finding);
         }
+        if secrets.is_none() && !snapshot.access_keys.is_empty() {
+            tracing::warn!(
+                keys = snapshot.access_keys.len(),
+                "the bundle has access keys, and there is no directory with their secrets: set `credentials.directory`"
+            );
+        }
         let bytes = snapshot.source_bytes;
         tracing::info!(
             revision = %snapshot.revision,

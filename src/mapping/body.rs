@@ -26,6 +26,12 @@ pub enum BodyFault {
     /// It is not what the protocol says.
     #[error("the body is not what its protocol demands")]
     Form,
+    /// Its type is none of the protocol's.
+    #[error("the content type is none that the protocol has")]
+    Type,
+    /// Something in it names what the call is about in a way that the operation does not take.
+    #[error("the body names what it is about in a way that `without` of the operation refuses")]
+    Unwanted,
     /// Something in it is there twice, or under a name that differs in letter case alone.
     #[error("something in the body is there twice, or under a name like another")]
     Ambiguous,
@@ -46,6 +52,8 @@ impl BodyFault {
             Self::TooLong => "too_long",
             Self::Encoded => "encoded",
             Self::Form => "form",
+            Self::Type => "type",
+            Self::Unwanted => "unwanted",
             Self::Ambiguous => "ambiguous",
             Self::Missing => "missing",
             Self::Name => "name",
@@ -150,6 +158,23 @@ impl BodyPath {
         is_whole.then_some(Self { steps })
     }
 
+    /// The names that stand there, as texts: servers read numbers in more than one way.
+    ///
+    /// # Errors
+    ///
+    /// As [`values`](Self::values), and for what is no text.
+    pub(super) fn names<'d>(
+        &self,
+        document: &'d Document<'_>,
+    ) -> Result<Vec<Cow<'d, str>>, BodyFault> {
+        if let Document::Json(root) = document {
+            let mut found = Vec::new();
+            walk(root, &self.steps, true, &mut found)?;
+            return Ok(found);
+        }
+        self.values(document)
+    }
+
     /// What stands there; nothing where it is absent.
     ///
     /// # Errors
@@ -174,7 +199,7 @@ impl BodyPath {
             }
             Document::Json(root) => {
                 let mut found = Vec::new();
-                walk(root, &self.steps, &mut found)?;
+                walk(root, &self.steps, false, &mut found)?;
                 Ok(found)
             }
         }
@@ -184,10 +209,12 @@ impl BodyPath {
 fn walk<'d>(
     node: &'d Node,
     steps: &[Step],
+    texts_alone: bool,
     found: &mut Vec<Cow<'d, str>>,
 ) -> Result<(), BodyFault> {
     let Some((step, behind)) = steps.split_first() else {
         return match &node.value {
+            Value::Number(_) | Value::Bool(_) if texts_alone => Err(BodyFault::Name),
             Value::Text(text) | Value::Number(text) => {
                 found.push(Cow::Borrowed(text));
                 Ok(())
@@ -214,10 +241,10 @@ fn walk<'d>(
         return Ok(());
     };
     match step.each {
-        Each::Itself => walk(value, behind, found),
+        Each::Itself => walk(value, behind, texts_alone, found),
         Each::Item => {
             for item in value.items().ok_or(BodyFault::Form)? {
-                walk(item, behind, found)?;
+                walk(item, behind, texts_alone, found)?;
             }
             Ok(())
         }

@@ -56,6 +56,14 @@ pub enum MappingError {
     /// What the path captured makes no resource name.
     #[error("the path makes no resource name")]
     BadResource(#[source] ResourceFault),
+    /// The service does not list the operation.
+    #[error("`{operation}` is not listed in `operations` of the service `{service}`")]
+    Unlisted {
+        /// The operation.
+        operation: Box<str>,
+        /// The name of the service's document.
+        service: Box<str>,
+    },
     /// No route of any service matches the call.
     #[error("no service maps the call")]
     Unmapped,
@@ -94,14 +102,14 @@ impl MappingError {
             Self::BadOperation => "bad_operation",
             Self::BadBody(_) => "bad_body",
             Self::BadResource(_) => "bad_resource",
-            Self::Unmapped => "unmapped",
+            Self::Unlisted { .. } | Self::Unmapped => "unmapped",
         }
     }
 
     /// Whether the call itself is at fault: 400 and not 403.
     #[must_use]
     pub const fn is_malformed(&self) -> bool {
-        !matches!(self, Self::Unmapped)
+        !matches!(self, Self::Unlisted { .. } | Self::Unmapped)
     }
 }
 

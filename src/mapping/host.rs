@@ -34,6 +34,9 @@ pub enum HostFault {
     /// What stands behind the colon is no port.
     #[error("the port is not a number from 1 to 65535")]
     Port,
+    /// A name that the servers behind it have for themselves.
+    #[error("the host is a name that stores have for themselves")]
+    Reserved,
     /// What stands in brackets is no IPv6 address.
     #[error("what stands in brackets is not an IPv6 address")]
     Ipv6,
@@ -51,6 +54,7 @@ impl HostFault {
             Self::Character => "character",
             Self::EmptyLabel => "empty_label",
             Self::Port => "port",
+            Self::Reserved => "reserved",
             Self::Ipv6 => "ipv6",
         }
     }

@@ -27,7 +27,7 @@ pub struct Mapped<'t> {
     pub context: Vec<(Cow<'t, str>, Vec<Box<str>>)>,
     /// Condition keys that the call has and nobody can tell; a name that ends in a slash is a
     /// family of them.
-    pub unknown: Vec<&'static str>,
+    pub unknown: Vec<Cow<'static, str>>,
     /// The headers that were read, in lower case, beyond those that begin with `x-amz-`: a
     /// signature has to cover them (SIG-43).
     pub headers: Vec<&'t str>,

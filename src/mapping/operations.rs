@@ -158,7 +158,7 @@ impl Operations {
         let document = document.ok_or(bad(BodyFault::Missing))?;
         let mut values = Vec::new();
         for path in paths {
-            values.extend(path.values(document).map_err(bad)?);
+            values.extend(path.names(document).map_err(bad)?);
         }
         if values.is_empty() {
             return Err(bad(BodyFault::Missing));
@@ -199,7 +199,11 @@ impl Operations {
         {
             return Err(MappingError::BadOperation);
         }
-        self.others.as_ref().ok_or(MappingError::Unmapped)
+        let unlisted = || MappingError::Unlisted {
+            operation: name.chars().take(64).collect(),
+            service: self.service.name.clone(),
+        };
+        self.others.as_ref().ok_or_else(unlisted)
     }
 
     fn named<'t>(
@@ -214,7 +218,7 @@ impl Operations {
             let document = document.ok_or(MappingError::BadBody(BodyFault::Missing))?;
             let found = path.values(document).map_err(MappingError::BadBody)?;
             if !found.is_empty() {
-                return Err(MappingError::BadBody(BodyFault::Ambiguous));
+                return Err(MappingError::BadBody(BodyFault::Unwanted));
             }
         }
         let action = match &operation.action {
@@ -255,11 +259,21 @@ impl Operations {
             route: &self.service.name,
             targets,
             context,
-            unknown: Vec::new(),
+            unknown: unread(&self.service),
             headers: read,
             reads_body: document.is_some(),
         })
     }
+}
+
+/// The condition keys that operations of a protocol have and nobody here computes: those of the
+/// service itself, and tags of the request. What the bundle sets is known; the rest is not absent.
+fn unread(service: &MappedService) -> Vec<Cow<'static, str>> {
+    vec![
+        format!("{}:", service.prefix).into(),
+        "aws:RequestTag/".into(),
+        "aws:TagKeys".into(),
+    ]
 }
 
 /// The values of all variables, once for each resource. One variable may have several values.
@@ -272,7 +286,7 @@ fn rows<'d>(
         let document = document.ok_or(BodyFault::Missing)?;
         let mut values = Vec::new();
         for path in paths {
-            values.extend(path.values(document)?);
+            values.extend(path.names(document)?);
         }
         values.sort_unstable();
         values.dedup();
@@ -407,6 +421,9 @@ fn check_type(call: &HttpCall, known: &[&str]) -> Result<(), MappingError> {
     if known.contains(&kind.trim()) && ["", "charset=utf-8"].contains(&parameter) {
         Ok(())
     } else {
-        Err(MappingError::BadBody(BodyFault::Form))
+        Err(MappingError::BadBody(BodyFault::Type))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use super::meaning::{Mapped, Target};
 use super::path::{Path, PathFault};
 use super::query::{Query, QueryFault};
 use crate::model::{Action, Body, HttpCall, percent};
-use crate::policy::s3::{BY_CONTENT, Level, OPERATIONS, Operation};
+use crate::policy::s3::{BY_CONTENT, Level, OPERATIONS, Operation, falls_through};
 use crate::policy::{Diagnostic, PathMode};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -26,6 +26,9 @@ pub(super) struct S3 {
     bucket: BoundResource,
     object: BoundResource,
     actions: HashMap<&'static str, Action>,
+    /// Whether keys may begin with a slash, or have two in a row: many stores take those for other
+    /// keys.
+    takes_empty_segments: bool,
 }
 
 /// Headers whose values are condition keys of the same name behind `s3:`.
@@ -57,6 +60,9 @@ const LOCK_KEYS: [&str; 5] = [
     "x-amz-object-lock-event-hold",
     "x-amz-object-lock-event-hold-duration-days",
 ];
+
+/// A duration that has a condition key in days alone.
+const YEARS: &str = "x-amz-object-lock-event-hold-duration-years";
 
 /// The condition keys of [`HEADER_KEYS`], in the same order.
 const KEYS_OF_HEADERS: [&str; 17] = [
@@ -152,6 +158,7 @@ impl S3 {
             bucket: bucket?,
             object: object?,
             actions: actions.collect(),
+            takes_empty_segments: definition.service.paths == PathMode::Raw,
         })
     }
 
@@ -166,7 +173,7 @@ impl S3 {
         of_host: Option<&str>,
     ) -> Result<Mapped<'t>, MappingError> {
         let path = Path::read(&call.target, PathMode::Raw).map_err(MappingError::AmbiguousPath)?;
-        let (bucket, key) = address(&path, of_host)?;
+        let (bucket, key) = self.address(&path, of_host)?;
         let query =
             Query::read(path.query().unwrap_or_default()).map_err(MappingError::BadQuery)?;
         let level = match (&bucket, &key) {
@@ -196,13 +203,22 @@ impl S3 {
                 Some(_) if !operation.of_version.is_empty() => operation.of_version,
                 _ => operation.actions,
             };
-            for name in names {
+            let plain = falls_through(operation);
+            let plain = plain.map_or(&[][..], |plain| match &version {
+                Some(_) if !plain.of_version.is_empty() => plain.of_version,
+                _ => plain.actions,
+            });
+            for name in names
+                .iter()
+                .chain(plain.iter().filter(|name| !names.contains(name)))
+            {
                 targets.push(self.target(name, &bucket, key.as_deref(), version.as_deref())?);
             }
             for name in reader.extra_actions(operation)? {
                 targets.push(self.target(name, &bucket, key.as_deref(), version.as_deref())?);
             }
             if let Some(source) = reader.copy_source(operation)? {
+                self.check_key(&source.key)?;
                 let name = if source.version.is_some() {
                     "s3:GetObjectVersion"
                 } else {
@@ -217,10 +233,47 @@ impl S3 {
             route: &self.service.name,
             targets,
             context: reader.context,
-            unknown: reader.unknown,
+            unknown: reader.unknown.into_iter().map(Cow::Borrowed).collect(),
             headers: reader.headers,
             reads_body: reader.reads_body,
         })
+    }
+
+    /// Bucket and key of a request.
+    fn address(
+        &self,
+        path: &Path<'_>,
+        of_host: Option<&str>,
+    ) -> Result<(Option<String>, Option<String>), MappingError> {
+        let mut segments = path.segments().iter().map(super::path::Segment::decoded);
+        let bucket = match of_host {
+            Some(bucket) => Some(bucket),
+            None => segments.next(),
+        };
+        let Some(bucket) = bucket else {
+            return Ok((None, None));
+        };
+        // Some stores have other doors of theirs behind such a name.
+        let is_door = of_host.is_none() && DOORS.contains(&bucket);
+        if !is_bucket(bucket) || is_door {
+            return Err(MappingError::BadResource(ResourceFault::NotAName));
+        }
+        let mut key = String::new();
+        for (at, segment) in segments.enumerate() {
+            if at > 0 {
+                key.push('/');
+            }
+            key.push_str(segment);
+        }
+        let is_bucket_alone = path.segments().len() == usize::from(of_host.is_none());
+        if path.has_trailing_slash() && !is_bucket_alone {
+            key.push('/');
+        }
+        if is_bucket_alone {
+            return Ok((Some(bucket.to_owned()), None));
+        }
+        self.check_key(&key)?;
+        Ok((Some(bucket.to_owned()), Some(key)))
     }
 
     fn target(
@@ -246,6 +299,10 @@ impl S3 {
         Ok(target)
     }
 
+    fn check_key(&self, key: &str) -> Result<(), MappingError> {
+        check_key(key, self.takes_empty_segments)
+    }
+
     /// The objects that a body says to delete.
     fn add_deletions<'t>(
         &'t self,
@@ -258,7 +315,7 @@ impl S3 {
         reader.reads_body = true;
         let bypasses = reader.bypasses()?;
         for deletion in &deletions {
-            check_key(&deletion.key)?;
+            self.check_key(&deletion.key)?;
             let version = deletion.version.as_deref();
             let name = if version.is_some() {
                 "s3:DeleteObjectVersion"
@@ -274,39 +331,8 @@ impl S3 {
     }
 }
 
-/// Bucket and key of a request.
-fn address(
-    path: &Path<'_>,
-    of_host: Option<&str>,
-) -> Result<(Option<String>, Option<String>), MappingError> {
-    let mut segments = path.segments().iter().map(super::path::Segment::decoded);
-    let bucket = match of_host {
-        Some(bucket) => Some(bucket),
-        None => segments.next(),
-    };
-    let Some(bucket) = bucket else {
-        return Ok((None, None));
-    };
-    if !is_bucket(bucket) {
-        return Err(MappingError::BadResource(ResourceFault::NotAName));
-    }
-    let mut key = String::new();
-    for (at, segment) in segments.enumerate() {
-        if at > 0 {
-            key.push('/');
-        }
-        key.push_str(segment);
-    }
-    let is_bucket_alone = path.segments().len() == usize::from(of_host.is_none());
-    if path.has_trailing_slash() && !is_bucket_alone {
-        key.push('/');
-    }
-    if is_bucket_alone {
-        return Ok((Some(bucket.to_owned()), None));
-    }
-    check_key(&key)?;
-    Ok((Some(bucket.to_owned()), Some(key)))
-}
+/// Paths of stores that are no buckets: their consoles, and other protocols.
+const DOORS: [&str; 5] = ["admin", "auth", "health", "minio", "swift"];
 
 /// The names that S3 gives to buckets.
 fn is_bucket(name: &str) -> bool {
@@ -321,7 +347,11 @@ fn is_bucket(name: &str) -> bool {
 }
 
 /// A key in which no reader finds a way to another one.
-fn check_key(key: &str) -> Result<(), MappingError> {
+fn check_key(key: &str, may_be_empty: bool) -> Result<(), MappingError> {
+    let is_doubled = key.starts_with('/') || key.contains("//");
+    if is_doubled && !may_be_empty {
+        return Err(MappingError::AmbiguousPath(PathFault::EmptySegment));
+    }
     if key.is_empty() || key.len() > 1_024 {
         return Err(MappingError::BadResource(ResourceFault::NotAName));
     }
@@ -378,8 +408,24 @@ fn find(method: &str, level: Level, query: &Query<'_>) -> Result<&'static Operat
             return Err(MappingError::BadQuery(QueryFault::UnknownName));
         }
     }
+    for (name, value) in query.iter() {
+        // To some stores a name without value is not there, and the operation another one.
+        let is_void = value.is_empty() && NEED_VALUES.contains(&name);
+        if is_void || (name == "select-type" && value != "2") {
+            return Err(MappingError::BadQuery(QueryFault::Ambiguous));
+        }
+    }
     Ok(operation)
 }
+
+/// Names in the query that tell operations apart by their values.
+const NEED_VALUES: [&str; 5] = [
+    "annotationName",
+    "id",
+    "partNumber",
+    "uploadId",
+    "versionId",
+];
 
 /// Whether a name in the query stands for a header.
 fn is_hoisted(name: &str) -> bool {
@@ -469,7 +515,15 @@ const KNOWN: [&str; 55] = [
 ];
 
 /// Headers of certain stores that change what a request does.
-const OF_STORES: [&str; 4] = ["x-minio-", "x-rgw-", "x-rustfs-", "x-seaweedfs-"];
+const OF_STORES: [&str; 7] = [
+    "seaweed-",
+    "x-auth-token",
+    "x-minio-",
+    "x-rgw-",
+    "x-rustfs-",
+    "x-seaweedfs-",
+    "x-storage-token",
+];
 
 fn is_known(name: &str) -> bool {
     // Archives that a store unpacks into many objects.
@@ -487,6 +541,19 @@ fn check_headers(call: &HttpCall) -> Result<(), MappingError> {
         let is_of_store = OF_STORES.iter().any(|prefix| name.starts_with(prefix));
         if is_of_store || (is_of_amazon && !is_known(name)) {
             return Err(MappingError::UnknownHeader { name: name.into() });
+        }
+    }
+    if call.method == "POST" {
+        // A form of a browser names bucket, key and policy in its body.
+        let name = "content-type";
+        let of_body = call.headers.single(name);
+        let of_body = of_body.map_err(|fault| MappingError::BadHeader {
+            name: name.into(),
+            fault,
+        })?;
+        let folded = of_body.unwrap_or_default().to_ascii_lowercase();
+        if folded.contains("multipart/") {
+            return Err(MappingError::Unmapped);
         }
     }
     Ok(())
@@ -723,6 +790,7 @@ impl Reader<'_> {
                 "s3:object-lock-event-hold-duration-days",
             ],
             (Level::Object, "PUT", "legal-hold") => &["s3:object-lock-legal-hold"],
+            (Level::Object, "POST", "restore") => return self.check_restore(),
             (Level::Bucket, "PUT", "inventory") => &["s3:InventoryAccessibleOptionalFields"],
             _ => return Ok(()),
         };
@@ -773,6 +841,16 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// A restoration may also ask for a selection, to be written elsewhere.
+    fn check_restore(&mut self) -> Result<(), MappingError> {
+        let bytes = plain(self.call).map_err(MappingError::BadBody)?;
+        self.reads_body = true;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        xml::restoration(bytes).map_err(MappingError::BadBody)
+    }
+
     fn bypasses(&mut self) -> Result<bool, MappingError> {
         let value = self.parameter("x-amz-bypass-governance-retention")?;
         if self.header("x-amz-bypass-governance-retention")?.is_some() {
@@ -807,8 +885,12 @@ impl Reader<'_> {
                 actions.push("s3:PutObjectTagging");
             }
             let mut retention = false;
-            for name in LOCK_KEYS {
+            for name in LOCK_KEYS.into_iter().chain([YEARS]) {
                 retention |= name != "x-amz-object-lock-legal-hold" && has(self, name)?;
+            }
+            if has(self, YEARS)? {
+                // Years are days, too.
+                self.unknown.push("s3:object-lock-event-hold-duration-days");
             }
             if retention {
                 actions.push("s3:PutObjectRetention");
@@ -891,7 +973,6 @@ impl Reader<'_> {
         if !is_bucket(bucket) {
             return Err(bad());
         }
-        check_key(key)?;
         // The tags of the source are not known, whatever becomes of the copy.
         self.unknown.push("s3:ExistingObjectTag/");
         if self.header("x-amz-copy-source")?.is_some() {

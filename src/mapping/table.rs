@@ -196,10 +196,28 @@ impl Table {
         let host = Host::read(&call.authority).map_err(MappingError::BadHost)?;
         if let Some(found) = self.of_protocol(&host) {
             // Some stores would take a bucket's host with a dot behind it for another host.
-            let name = call.authority.split(':').next().unwrap_or_default();
+            let (name, port) = match call.authority.split_once(':') {
+                Some((name, port)) => (name, Some(port)),
+                None => (call.authority.as_str(), None),
+            };
             if name.ends_with('.') {
                 return Err(MappingError::BadHost(HostFault::EmptyLabel));
             }
+            if let Found::S3(_, bucket) = &found {
+                // Not every store folds the letters of a host, or reads a port as a number.
+                if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                    return Err(MappingError::BadHost(HostFault::Character));
+                }
+                if port.is_some_and(|port| port.starts_with('0')) {
+                    return Err(MappingError::BadHost(HostFault::Port));
+                }
+                // Names that some stores have for themselves, and take the path for the bucket then.
+                let is_taken = |bucket: &String| OF_STORES.contains(&bucket.as_str());
+                if bucket.as_ref().is_some_and(is_taken) {
+                    return Err(MappingError::BadHost(HostFault::Reserved));
+                }
+            }
+            check_overrides(call)?;
             return Ok(found);
         }
         let site = self.hosts.get(host.as_str());
@@ -209,6 +227,27 @@ impl Table {
             Protocol::Http => find_http(call, sites, mode),
             Protocol::Grpc => find_grpc(call, sites),
         }
+    }
+}
+
+/// Labels of a host that are no buckets to every store.
+const OF_STORES: [&str; 5] = ["localhost", "minio", "s3", "s3-website", "www"];
+
+/// Headers by which servers take a request for another one.
+const OVERRIDES: [&str; 6] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-",
+    "x-rewrite-",
+    "x-forwarded-host",
+];
+
+fn check_overrides(call: &HttpCall) -> Result<(), MappingError> {
+    let is_override = |name: &str| OVERRIDES.iter().any(|start| name.starts_with(start));
+    match call.headers.iter().find(|(name, _)| is_override(name)) {
+        Some((name, _)) => Err(MappingError::UnknownHeader { name: name.into() }),
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The context of a request: condition keys and their values.
 
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -70,7 +71,7 @@ pub enum OverLimit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     entries: BTreeMap<ContextKey, ContextValue>,
-    unknown_families: SmallVec<[&'static str; 1]>,
+    unknown_families: SmallVec<[Cow<'static, str>; 1]>,
     fault: Option<OverLimit>,
 }
 
@@ -120,10 +121,10 @@ impl Context {
         self.insert(ContextKey::new(key), ContextValue::Unknown);
     }
 
-    /// Marks every key that begins with `family` (with its slash, in any letter case) as unknown,
+    /// Marks every key that begins with `family` (with its slash or colon, in any letter case) as unknown,
     /// unless it is set: a whole source of values could not be asked (CTX-6).
-    pub fn set_unknown_family(&mut self, family: &'static str) {
-        self.unknown_families.push(family);
+    pub fn set_unknown_family(&mut self, family: impl Into<Cow<'static, str>>) {
+        self.unknown_families.push(family.into());
     }
 
     /// Makes a key absent.
@@ -142,9 +143,9 @@ impl Context {
     #[must_use]
     pub fn lookup(&self, folded: &str) -> Option<&ContextValue> {
         let unknown = || {
-            let of_family = |family: &&str| {
+            let of_family = |family: &Cow<'static, str>| {
                 let start = folded.get(..family.len());
-                start.is_some_and(|start| start.eq_ignore_ascii_case(family))
+                start.is_some_and(|start| start.eq_ignore_ascii_case(family.as_ref()))
             };
             self.unknown_families
                 .iter()

@@ -38,6 +38,8 @@ pub(super) struct Fetched {
 struct Stamped {
     keys: Arc<KeySet>,
     at: Timestamp,
+    /// How long they are believed, by the word of their server.
+    life: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,9 +82,9 @@ impl Drop for Fetched {
 impl RemoteKeys for Fetched {
     fn current(&self, now: Timestamp) -> Option<Arc<KeySet>> {
         let current = self.current.load();
-        let Stamped { keys, at } = current.as_deref()?;
+        let Stamped { keys, at, life } = current.as_deref()?;
         let age_s = now.seconds().saturating_sub(at.seconds());
-        let longest_s = LIFE.1.as_secs().cast_signed() + i64::from(self.request.stale_if_error_s);
+        let longest_s = life.as_secs().cast_signed() + i64::from(self.request.stale_if_error_s);
         (age_s <= longest_s).then(|| Arc::clone(keys))
     }
 
@@ -127,6 +129,7 @@ async fn keep(
                 keys.current.store(Some(Arc::new(Stamped {
                     keys: Arc::new(set),
                     at: clock.now(),
+                    life,
                 })));
                 (retry, told) = (RETRY.0, None);
                 life

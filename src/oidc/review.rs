@@ -139,7 +139,8 @@ impl TokenReviews for Reviewer {
             if self.known.contains_key(&name) {
                 return;
             }
-            let Ok(_place) = self.places.try_acquire() else {
+            // Whoever asks waits for so long as its caller does, and no longer.
+            let Ok(_place) = self.places.acquire().await else {
                 return;
             };
             match self.ask(token, audiences).await {

@@ -145,6 +145,9 @@ pub fn log(door: &'static str, outcome: &Outcome, id: &DecisionId) {
                 refusal => (refusal.reason(), None),
             };
             let (outcome, message) = (outcome.label(), refusal.message());
+            let call = subjects.call.as_ref();
+            let (method, host) = (call.map(|call| &*call.0), call.map(|call| &*call.1));
+            let access_key = call.and_then(|call| call.2.as_deref());
             tracing::info!(
                 door,
                 decision_id,
@@ -154,6 +157,9 @@ pub fn log(door: &'static str, outcome: &Outcome, id: &DecisionId) {
                 principal,
                 action,
                 resource,
+                method,
+                host,
+                access_key,
                 message,
                 "refused"
             );

@@ -7,14 +7,14 @@ use crate::authn::{
 use crate::engine::{Layers, Subject, judge};
 use crate::mapping::{Host, Mapped};
 use crate::model::{
-    AccountId, Action, Arn, Context, Decision, HttpCall, Layer, Principal, Reason,
-    Request, ResourceName, Timestamp,
+    AccountId, Action, Arn, Context, Decision, HttpCall, Layer, Principal, Reason, Request,
+    ResourceName, Timestamp,
 };
 use crate::pdp::caller::{AuthenticationType, Caller, Signature};
 use crate::pdp::outcome::Refusal;
 use crate::pdp::target::Target;
 use crate::pdp::{context, layers_of, session};
-use crate::policy::{PayloadMode, Signing};
+use crate::policy::{PayloadMode, ServiceProtocol, Signing};
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
@@ -98,13 +98,18 @@ pub(super) fn verified(
         (caller, payload)
     } else {
         let keys = &snapshot.access_keys;
-        let (user, key) = keys.signing_key(id, date, region, service).map_err(refuse)?;
+        let (user, key) = keys
+            .signing_key(id, date, region, service)
+            .map_err(refuse)?;
         let payload = signed.verify(call, signing, &key).map_err(refuse)?;
         let subject = snapshot.policies.user(user).map(Arc::clone);
         // The key's user is of the same bundle, so it is there.
         let subject = subject.ok_or_else(|| refuse(SigV4Error::UnknownKey))?;
         let principal = Principal::of_arn(user, None).map_err(|_| Refusal::Internal)?;
-        (Caller::plain(principal, Some(subject), authentication), payload)
+        (
+            Caller::plain(principal, Some(subject), authentication),
+            payload,
+        )
     };
     caller.signature = Some(Signature {
         form: signed.form(),
@@ -127,10 +132,14 @@ fn bearer_session(
     let service = service.or_else(|| mapping.protocol_service(call));
     let service = service.ok_or_else(|| super::unmapped_call(mapping.resolve(call).err()))?;
     if !service.signing.bearer_sessions {
-        return Err(session::unsuitable("session tokens are taken with signatures only here"));
+        return Err(session::unsuitable(
+            "session tokens are taken with signatures only here",
+        ));
     }
     if call.peer.secure != Some(true) {
-        return Err(session::unsuitable("session tokens are taken over TLS only"));
+        return Err(session::unsuitable(
+            "session tokens are taken over TLS only",
+        ));
     }
     let opened = session::open_bearer(snapshot, token, &service.prefix, now)?;
     session::caller(snapshot, &opened, AuthenticationType::Bearer)
@@ -148,6 +157,39 @@ pub(super) fn unsigned(fault: &SigV4Error) -> Refusal {
         rule: fault.rule(),
         message: fault.to_string(),
     }
+}
+
+/// Nobody reads a body for somebody who does not say who they are: the protocols of AWS are signed,
+/// and where S3 is open to everyone, it is for objects as they are.
+pub(super) fn check_anonymous(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    call: &HttpCall,
+) -> Result<(), Refusal> {
+    if caller.principal != Principal::Anonymous {
+        return Ok(());
+    }
+    let service = snapshot.mapping.protocol_service(call);
+    let (_, query) = call.target.split_once('?').unwrap_or((&call.target, ""));
+    let is_signed_only = service.is_some_and(|service| match service.protocol {
+        ServiceProtocol::AwsJson(_) | ServiceProtocol::AwsQuery(_) => true,
+        ServiceProtocol::S3 => match call.method.as_str() {
+            "GET" | "HEAD" => query.contains("response-"),
+            "PUT" => !query.is_empty(),
+            _ => call.method == "POST",
+        },
+        ServiceProtocol::Grpc(_) | ServiceProtocol::Routes => false,
+    });
+    if is_signed_only {
+        let message = "Request is missing Authentication Token";
+        return Err(refused(
+            "missing_credentials",
+            Failure::Missing,
+            "ERR-01",
+            &message,
+        ));
+    }
+    Ok(())
 }
 
 /// What a decision rests on has to be under the signature: the headers that were read (SIG-43), and

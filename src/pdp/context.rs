@@ -94,9 +94,9 @@ pub(super) fn of_call(
         context.set_all(key, values.iter().cloned());
     }
     for key in &mapped.unknown {
-        if key.ends_with('/') {
-            context.set_unknown_family(key);
-        } else {
+        if key.ends_with(['/', ':']) {
+            context.set_unknown_family(key.clone());
+        } else if context.lookup(&key.to_ascii_lowercase()).is_none() {
             context.set_unknown(key);
         }
     }
@@ -398,7 +398,10 @@ fn set_second_factor(context: &mut Context, caller: &Caller, now: Timestamp) {
     if token.claims.kind == SessionKind::Role {
         return;
     }
-    context.set("aws:MultiFactorAuthPresent", caller.mfa_at.is_some().to_string());
+    context.set(
+        "aws:MultiFactorAuthPresent",
+        caller.mfa_at.is_some().to_string(),
+    );
     if let Some(at) = caller.mfa_at {
         let age_s = now.seconds().saturating_sub(at.seconds()).max(0);
         context.set("aws:MultiFactorAuthAge", age_s.to_string());

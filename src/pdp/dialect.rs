@@ -199,10 +199,10 @@ impl Dialect {
     pub fn code_of(self, refusal: &Refusal) -> (&'static str, u16) {
         let (query, json, s3) = match refusal {
             Refusal::Unauthenticated { failure, .. } => return self.code(*failure),
-            Refusal::Denied { .. } | Refusal::Unmapped if self == Self::Ec2 => {
+            Refusal::Denied { .. } | Refusal::Unmapped { .. } if self == Self::Ec2 => {
                 ("UnauthorizedOperation", "", "")
             }
-            Refusal::Denied { .. } | Refusal::Unmapped => {
+            Refusal::Denied { .. } | Refusal::Unmapped { .. } => {
                 ("AccessDenied", "AccessDeniedException", "AccessDenied")
             }
             Refusal::Malformed { .. } => {

@@ -1,6 +1,6 @@
 //! What the decision point answers.
 
-use crate::authn::Failure;
+use crate::authn::{Failure, SignedCall};
 use crate::engine::{Document, Layers};
 use crate::model::{
     AccountId, Action, Decision, EvaluationFault, Grant, HttpCall, Layer, Reason, Request,
@@ -51,6 +51,8 @@ pub struct Subjects {
     pub action: Option<String>,
     /// The resource.
     pub resource: Option<String>,
+    /// Method and host of a call that was refused, and the access key that it names.
+    pub call: Option<(String, String, Option<String>)>,
     /// The snapshot that decided.
     pub revision: Option<Revision>,
 }
@@ -87,7 +89,10 @@ pub enum Refusal {
         message: String,
     },
     /// No service maps the call.
-    Unmapped,
+    Unmapped {
+        /// A sentence.
+        message: String,
+    },
     /// The call cannot be read in one way.
     Malformed {
         /// The kind of fault; one of a closed set.
@@ -213,6 +218,16 @@ impl Subjects {
         self.session = caller.principal.session_name().map(str::to_owned);
     }
 
+    /// What a log says of a refused call beyond who asked for what, which may not be known.
+    pub(super) fn of_call(&mut self, call: &HttpCall) {
+        let query = call.target.split_once('?').map(|(_, query)| query);
+        let signed = SignedCall::of_header(call);
+        let signed = signed.or_else(|_| SignedCall::of_query(query.unwrap_or_default()));
+        let key = signed.ok().map(|signed| signed.access_key_id().to_owned());
+        let cut = |text: &str| text.chars().take(256).collect();
+        self.call = Some((cut(&call.method), cut(&call.authority), key));
+    }
+
     pub(super) fn asked(&mut self, action: &Action, resource: &str) {
         self.action = Some(action.as_str().to_owned());
         self.resource = Some(resource.to_owned());
@@ -224,7 +239,7 @@ impl Refusal {
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Denied { .. } | Self::Unmapped | Self::Malformed { .. } => "deny",
+            Self::Denied { .. } | Self::Unmapped { .. } | Self::Malformed { .. } => "deny",
             Self::Unauthenticated { .. } => "unauthenticated",
             Self::Fault { .. }
             | Self::NoSnapshot
@@ -240,7 +255,7 @@ impl Refusal {
         match self {
             Self::Denied { reason, .. } => reason,
             Self::Unauthenticated { .. } => "unauthenticated",
-            Self::Unmapped => "unmapped",
+            Self::Unmapped { .. } => "unmapped",
             Self::Malformed { label, .. } => label,
             Self::Fault { .. } => "error",
             Self::NoSnapshot => "no_snapshot",
@@ -256,7 +271,7 @@ impl Refusal {
         match self {
             Self::Denied { layer, .. } => layer.map_or("", Layer::label),
             Self::Unauthenticated { .. }
-            | Self::Unmapped
+            | Self::Unmapped { .. }
             | Self::Malformed { .. }
             | Self::Fault { .. }
             | Self::NoSnapshot
@@ -272,7 +287,7 @@ impl Refusal {
         match self {
             Self::Denied { statements, .. } => statements,
             Self::Unauthenticated { .. }
-            | Self::Unmapped
+            | Self::Unmapped { .. }
             | Self::Malformed { .. }
             | Self::Fault { .. }
             | Self::NoSnapshot
@@ -290,7 +305,7 @@ impl Refusal {
             | Self::Unauthenticated { message, .. }
             | Self::Malformed { message, .. }
             | Self::Fault { message, .. } => message,
-            Self::Unmapped => "no service maps this call to an action",
+            Self::Unmapped { message } => message,
             Self::NoSnapshot => "no policies are in force yet",
             Self::Overload => "too many requests at once",
             Self::Deadline => "the deadline has passed",
@@ -302,7 +317,7 @@ impl Refusal {
     #[must_use]
     pub const fn http_status(&self) -> u16 {
         match self {
-            Self::Denied { .. } | Self::Unmapped => 403,
+            Self::Denied { .. } | Self::Unmapped { .. } => 403,
             Self::Unauthenticated { failure, .. } => Dialect::RestJson.code(*failure).1,
             Self::Malformed { .. } => 400,
             Self::NoSnapshot | Self::Overload | Self::Deadline => 503,
@@ -314,7 +329,7 @@ impl Refusal {
     #[must_use]
     pub const fn grpc_code(&self) -> i32 {
         match self {
-            Self::Denied { .. } | Self::Unmapped => 7,
+            Self::Denied { .. } | Self::Unmapped { .. } => 7,
             Self::Unauthenticated {
                 failure: Failure::Unavailable,
                 ..

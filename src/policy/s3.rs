@@ -64,6 +64,59 @@ pub const BY_CONTENT: &[&str] = &[
     "s3:TagResource",
 ];
 
+/// The sub-resources that every store knows. One that a store does not know is no sub-resource to
+/// it: it does what the method does without, so that both are asked for (see [`falls_through`]).
+const KNOWN_EVERYWHERE: &[(Level, &[&str])] = &[
+    (
+        Level::Bucket,
+        &[
+            "acl",
+            "cors",
+            "delete",
+            "encryption",
+            "lifecycle",
+            "location",
+            "notification",
+            "object-lock",
+            "policy",
+            "replication",
+            "tagging",
+            "uploads",
+            "versioning",
+            "versions",
+            "website",
+        ],
+    ),
+    (
+        Level::Object,
+        &[
+            "acl",
+            "legal-hold",
+            "retention",
+            "tagging",
+            "uploadId",
+            "uploads",
+        ],
+    ),
+];
+
+/// What a store that does not know the sub-resource of an operation would do in its place.
+#[must_use]
+pub fn falls_through(operation: &Operation) -> Option<&'static Operation> {
+    let known = KNOWN_EVERYWHERE.iter();
+    let mut known = known.filter(|(level, _)| *level == operation.level);
+    let is_known = known.any(|(_, names)| names.contains(&operation.selector));
+    let is_plain = |other: &&Operation| {
+        other.selector.is_empty()
+            && other.method == operation.method
+            && other.level == operation.level
+    };
+    if operation.selector.is_empty() || is_known {
+        return None;
+    }
+    OPERATIONS.iter().find(is_plain)
+}
+
 /// Every operation. Where several have one method, level and selector, the first whose needs are
 /// met is the one.
 ///
@@ -164,7 +217,7 @@ pub const OPERATIONS: &[Operation] = &[
     of("POST", Level::Object, "restore", &[], &["versionId"], &["s3:RestoreObject"], &[]),
     of("GET", Level::Object, "retention", &[], &["versionId"], &["s3:GetObjectRetention"], &[]),
     of("PUT", Level::Object, "retention", &[], &["versionId"], &["s3:PutObjectRetention"], &[]),
-    of("POST", Level::Object, "select", &[], &["select-type"], &["s3:GetObject"], &[]),
+    of("POST", Level::Object, "select", &["select-type"], &[], &["s3:GetObject"], &[]),
     of("DELETE", Level::Object, "tagging", &[], &["versionId"], &["s3:DeleteObjectTagging"], &["s3:DeleteObjectVersionTagging"]),
     of("GET", Level::Object, "tagging", &[], &["versionId"], &["s3:GetObjectTagging"], &["s3:GetObjectVersionTagging"]),
     of("PUT", Level::Object, "tagging", &[], &["versionId"], &["s3:PutObjectTagging"], &["s3:PutObjectVersionTagging"]),

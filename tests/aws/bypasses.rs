@@ -85,7 +85,7 @@ fn another_path_than_the_upstream_serves_is_refused() {
     // (target, path in the canonical request, status)
     let cases = [
         ("/photos/public/1", "/photos/public/1", 200),
-        ("/photos/public/a//b", "/photos/public/a//b", 200),
+        ("/photos/public/a//b", "/photos/public/a//b", 400),
         (
             "/photos/public/../private/1",
             "/photos/public/../private/1",
@@ -145,9 +145,9 @@ fn another_host_than_was_signed_is_refused() {
         }
         scene.send(&bytes("GET", "/photos/public/1", &headers, b""))
     };
-    let (reply, arrived) = with_host("S3.Internal");
-    assert_eq!((reply.status, arrived), (200, true), "SIG-24: {reply:?}");
     for host in [
+        // Not every store folds letters.
+        "S3.Internal",
         "photos.s3.internal",
         "s3.internal.",
         "s3.internal:81",
@@ -175,6 +175,126 @@ fn another_host_than_was_signed_is_refused() {
         reply.body.contains("arn:aws:s3:::photos/private/1"),
         "{reply:?}"
     );
+}
+
+#[test]
+fn another_operation_than_the_upstream_serves_is_refused() {
+    // Incident rule 1: what the store takes for something else than is judged. Ana may do anything
+    // but touch what is sealed.
+    let test = "another_operation_than_the_upstream_serves_is_refused";
+    let Some(scene) = Scene::start(test, &[]) else {
+        return;
+    };
+    let form = "multipart/form-data; boundary=b";
+    let cases: [(&str, &str, &str, &[(&str, &str)]); 9] = [
+        (
+            "POST",
+            "s3.internal",
+            "/photos?metadataTable=",
+            &[("content-type", form)],
+        ),
+        (
+            "POST",
+            "s3.internal",
+            "/photos/a?restore=",
+            &[("content-type", form)],
+        ),
+        ("DELETE", "s3.internal", "/photos/a?uploadId=", &[]),
+        ("GET", "photos.s3.internal", "//sealed/x", &[]),
+        ("GET", "s3.internal", "/photos//sealed/x", &[]),
+        ("GET", "localhost.s3.internal", "/photos/sealed/x", &[]),
+        ("GET", "minio.s3.internal", "/photos/sealed/x", &[]),
+        ("PUT", "s3.internal", "/minio/admin/v3/add-user", &[]),
+        (
+            "GET",
+            "s3.internal",
+            "/photos/a",
+            &[("x-http-method-override", "DELETE")],
+        ),
+    ];
+    for (method, host, target, more) in cases {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut request = get(host, target);
+        (request.id, request.secret) = ("AKIAEXAMPLEANA000001", ANA);
+        (request.method, request.canonical_path) = (method, path);
+        request.canonical_query = query;
+        let mut headers = request.sign();
+        let more = more.iter();
+        headers.extend(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let (reply, arrived) = scene.send(&bytes(method, target, &headers, b""));
+        assert!([400, 403].contains(&reply.status), "{target}: {reply:?}");
+        assert_ne!(code(&reply), "SignatureDoesNotMatch", "{target}");
+        assert!(!arrived, "{method} {host} {target}");
+    }
+}
+
+#[test]
+fn nobody_reads_a_body_for_somebody_who_does_not_say_who_they_are() {
+    let test = "nobody_reads_a_body_for_somebody_who_does_not_say_who_they_are";
+    let Some(scene) = Scene::start(test, &[]) else {
+        return;
+    };
+    for (host, target, code_of) in [
+        ("sns.internal", "/", "MissingAuthenticationToken"),
+        (
+            "dynamodb.internal",
+            "/",
+            "MissingAuthenticationTokenException",
+        ),
+        ("s3.internal", "/photos?delete", "AccessDenied"),
+    ] {
+        let headers = vec![("host".to_owned(), host.to_owned())];
+        let (reply, arrived) = scene.send(&bytes("POST", target, &headers, b"<Delete a='"));
+        assert_eq!((reply.status, arrived), (403, false), "{host}: {reply:?}");
+        assert!(reply.body.contains(code_of), "{host}: {reply:?}");
+        assert!(
+            reply.body.contains("missing Authentication Token"),
+            "{host}: {reply:?}"
+        );
+    }
+}
+
+#[test]
+fn a_body_that_goes_on_behind_what_envoy_shows_is_not_known() {
+    // ENV-04, T11: Envoy asks when its buffer is full, and calls the body whole if nothing more has
+    // come by then.
+    let test = "a_body_that_goes_on_behind_what_envoy_shows_is_not_known";
+    let Some(scene) = Scene::start(test, &[]) else {
+        return;
+    };
+    let arn = "arn%3Aaws%3Asns%3Aeu-west-1%3A210000000001%3Apublic";
+    let mut body = format!("Action=Publish&Version=2010-03-31&TopicArn={arn}&Message=");
+    body.extend(std::iter::repeat_n('x', (1 << 20) - body.len()));
+    let hash: &'static str = Box::leak(sha256(body.as_bytes()).into_boxed_str());
+    let mut request = get("sns.internal", "/");
+    (request.id, request.secret) = ("AKIAEXAMPLEANA000001", ANA);
+    (request.method, request.service) = ("POST", "sns");
+    request.headers = vec![
+        ("x-amz-content-sha256", hash, true),
+        ("content-type", FORM, true),
+    ];
+    request.payload = hash;
+    let mut headers = request.sign();
+    let whole = bytes("POST", "/", &headers, body.as_bytes());
+    let (reply, arrived) = scene.send(&whole);
+    assert_eq!((reply.status, arrived), (200, true), "{reply:?}");
+    // The same without a length, and with more to come.
+    headers.push(("transfer-encoding".to_owned(), "chunked".to_owned()));
+    let mut unfinished = head("POST", "/", &headers);
+    unfinished.extend(format!("{:x}\r\n{body}\r\n", body.len()).into_bytes());
+    let (reply, arrived) = scene.send(&unfinished);
+    assert_eq!((reply.status, arrived), (403, false), "{reply:?}");
+    assert!(reply.body.contains("SignatureDoesNotMatch"), "{reply:?}");
+}
+
+/// The head of a request whose body has no length.
+fn head(method: &str, target: &str, headers: &[(String, String)]) -> Vec<u8> {
+    let mut text = format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("\r\n");
+    text.into_bytes()
 }
 
 /// What is tried, what is signed, what is added, the body, and the answer.

@@ -80,7 +80,7 @@ def plain(url, method="GET", data=None, headers=None):
 def object_store():
     ana, ben = client("ana"), client("ben")
     virtual = client("ana", style="virtual")
-    odd = "a b/\u00fc+%2F//c~"
+    odd = "a b/\u00fc+%2F/c~"
     here = {"LocationConstraint": REGION}
     create = lambda s3, name: s3.create_bucket(Bucket=name, CreateBucketConfiguration=here)
     step("create-bucket", lambda: bool(create(ana, "photos")))

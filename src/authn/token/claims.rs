@@ -24,11 +24,7 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    const ALL: [(Self, u64); 3] = [
-        (Self::User, 1),
-        (Self::Role, 2),
-        (Self::Federated, 3),
-    ];
+    const ALL: [(Self, u64); 3] = [(Self::User, 1), (Self::Role, 2), (Self::Federated, 3)];
 }
 
 /// Everything that is known of a session.

@@ -1,6 +1,6 @@
 use crate::mapping::{Mapped, MappingError, Table};
 use crate::model::{Action, Body, Headers, HttpCall, Peer, Protocol};
-use crate::policy::s3::{BY_CONTENT, Level, OPERATIONS};
+use crate::policy::s3::{BY_CONTENT, Level, OPERATIONS, falls_through};
 use crate::policy::{Bundle, BundleFile};
 
 const STORE: &str = r#"apiVersion: sidegate.dev/v1alpha1
@@ -14,9 +14,13 @@ spec:
 "#;
 
 fn table() -> Table {
+    table_of(STORE)
+}
+
+fn table_of(text: &str) -> Table {
     let file = BundleFile {
         path: "store.yaml",
-        bytes: STORE.as_bytes(),
+        bytes: text.as_bytes(),
     };
     let (bundle, findings) = Bundle::parse(&[file]).unwrap();
     assert_eq!(findings, []);
@@ -68,9 +72,15 @@ fn every_operation_is_its_actions() {
         };
         let mut query: Vec<String> = Vec::new();
         if !operation.selector.is_empty() {
-            query.push(operation.selector.to_owned());
+            query.push(match operation.selector {
+                "uploadId" => "uploadId=1".to_owned(),
+                selector => selector.to_owned(),
+            });
         }
-        query.extend(operation.needs.iter().map(|name| format!("{name}=1")));
+        query.extend(operation.needs.iter().map(|name| match *name {
+            "select-type" => "select-type=2".to_owned(),
+            name => format!("{name}=1"),
+        }));
         let body = match (operation.method, operation.selector, operation.level) {
             ("POST", "delete", _) => "<Delete><Object><Key>a/b</Key></Object></Delete>",
             ("PUT", "tagging", _) => "<Tagging><TagSet/></Tagging>",
@@ -90,6 +100,13 @@ fn every_operation_is_its_actions() {
                 .map(|action| format!("{} {resource}", action.trim_start_matches("s3:")))
                 .collect()
         };
+        // What a store does that does not know the sub-resource has to be allowed as well.
+        let plain = falls_through(operation);
+        let both = |actions: &[&'static str], plain: &[&'static str]| {
+            let mut both = actions.to_vec();
+            both.extend(plain.iter().filter(|name| !actions.contains(name)));
+            expected(&both)
+        };
         let ask = |query: &[String]| {
             let target = format!("{path}?{}", query.join("&"));
             let call = call(operation.method, "s3.test", &target, &[], body);
@@ -98,7 +115,8 @@ fn every_operation_is_its_actions() {
         };
         let (target, got) = ask(&query);
         let method = operation.method;
-        assert_eq!(got, expected(operation.actions), "{method} {target}");
+        let of_plain = plain.map_or(&[][..], |plain| plain.actions);
+        assert_eq!(got, both(operation.actions, of_plain), "{method} {target}");
         if operation.may_have.contains(&"versionId") {
             query.push("versionId=7".to_owned());
             let actions = if operation.of_version.is_empty() {
@@ -106,8 +124,12 @@ fn every_operation_is_its_actions() {
             } else {
                 operation.of_version
             };
+            let of_plain = plain.map_or(&[][..], |plain| match plain.of_version {
+                [] => plain.actions,
+                of_version => of_version,
+            });
             let (target, got) = ask(&query);
-            assert_eq!(got, expected(actions), "{method} {target}");
+            assert_eq!(got, both(actions, of_plain), "{method} {target}");
         }
         // What the operation does not have could be another one to the upstream.
         query.push("nothing-known".to_owned());
@@ -133,9 +155,26 @@ fn bucket_and_key_are_read_in_one_way() {
         ("s3.test", "/photos/", "ListBucket photos"),
         ("s3.test", "/photos/a", "GetObject photos/a"),
         ("s3.test", "/photos/a/", "GetObject photos/a/"),
-        ("s3.test", "/photos//", "GetObject photos//"),
-        ("s3.test", "/photos//a", "GetObject photos//a"),
-        ("s3.test", "/photos/a//b", "GetObject photos/a//b"),
+        // Many stores take these for `a` and `a/b`.
+        ("s3.test", "/photos//", "ambiguous_path"),
+        ("s3.test", "/photos//a", "ambiguous_path"),
+        ("s3.test", "/photos/%2Fa", "ambiguous_path"),
+        ("s3.test", "/photos/a//b", "ambiguous_path"),
+        ("s3.test", "/photos/a/%2Fb", "ambiguous_path"),
+        ("raw.test", "/photos//", "GetObject photos//"),
+        ("raw.test", "/photos//a", "GetObject photos//a"),
+        ("raw.test", "/photos/a//b", "GetObject photos/a//b"),
+        // Other doors of stores.
+        ("s3.test", "/minio/admin/v3/info", "bad_resource"),
+        ("s3.test", "/swift/v1/photos/a", "bad_resource"),
+        ("s3.test", "/admin/user", "bad_resource"),
+        ("minio.s3.test", "/photos/a", "bad_host"),
+        ("localhost.s3.test", "/photos/a", "bad_host"),
+        ("www.s3.test", "/photos/a", "bad_host"),
+        // Not every store folds letters, or reads a port as a number.
+        ("photos.S3.test", "/a", "bad_host"),
+        ("S3.test", "/photos/a", "bad_host"),
+        ("photos.s3.test:0080", "/a", "bad_host"),
         ("s3.test", "/photos/a%2Fb", "GetObject photos/a/b"),
         ("s3.test", "/photos/a%252Fb", "GetObject photos/a%2Fb"),
         ("s3.test", "/photos/a%20b+c", "GetObject photos/a b+c"),
@@ -149,8 +188,9 @@ fn bucket_and_key_are_read_in_one_way() {
         ("s3.test", "/%70hotos/a", "GetObject photos/a"),
         ("photos.s3.test", "/", "ListBucket photos"),
         ("photos.s3.test:8080", "/a/b", "GetObject photos/a/b"),
-        ("PHOTOS.s3.test", "/a", "GetObject photos/a"),
-        ("photos.s3.test", "//", "GetObject photos//"),
+        ("PHOTOS.s3.test", "/a", "bad_host"),
+        ("photos.s3.test", "//", "ambiguous_path"),
+        ("photos.s3.test", "//a", "ambiguous_path"),
         // Ways to another object than is judged.
         ("s3.test", "/photos/../other/a", "ambiguous_path"),
         ("s3.test", "/photos/a/../../b", "ambiguous_path"),
@@ -178,8 +218,11 @@ fn bucket_and_key_are_read_in_one_way() {
         ("other.test", "/photos/a", "unmapped"),
         ("xs3.test", "/photos/a", "unmapped"),
     ];
+    let raw = STORE.replace("protocol: s3", "protocol: s3\n  paths: raw");
+    let raw = table_of(&raw.replace("s3.test,", "raw.test,"));
     for (host, target, expected) in cases {
         let call = call("GET", host, target, &[], "");
+        let table = if host == "raw.test" { &raw } else { &table };
         assert_eq!(
             meaning(&table.resolve(&call)),
             [expected],
@@ -203,6 +246,54 @@ fn what_a_request_carries_is_an_action_too() {
     let cases: Vec<Case<'_>> = vec![
         ("PUT", "/photos/k", &[], &[PUT]),
         ("PUT", "/photos/k?x-id=PutObject", &[], &[PUT]),
+        // To a store that takes a name without value for absent they are other operations.
+        ("DELETE", "/photos/k?uploadId=", &[], &["bad_query"]),
+        ("DELETE", "/photos/k?uploadId", &[], &["bad_query"]),
+        ("DELETE", "/photos/k?versionId=", &[], &["bad_query"]),
+        (
+            "PUT",
+            "/photos/k?partNumber=&uploadId=1",
+            &[],
+            &["bad_query"],
+        ),
+        (
+            "POST",
+            "/photos/k?select&select-type=1",
+            &[],
+            &["bad_query"],
+        ),
+        ("POST", "/photos/k?select", &[], &["unmapped"]),
+        // Forms of browsers.
+        (
+            "POST",
+            "/photos?metadataTable",
+            &[("content-type", "multipart/form-data; boundary=b")],
+            &["unmapped"],
+        ),
+        (
+            "POST",
+            "/photos/k?uploads",
+            &[("content-type", " Multipart/Form-Data")],
+            &["unmapped"],
+        ),
+        (
+            "GET",
+            "/photos/k",
+            &[("x-http-method-override", "DELETE")],
+            &["bad_header"],
+        ),
+        (
+            "GET",
+            "/photos/k",
+            &[("x-auth-token", "t")],
+            &["bad_header"],
+        ),
+        (
+            "PUT",
+            "/photos/k",
+            &[("x-amz-object-lock-event-hold-duration-years", "90")],
+            &[PUT, "PutObjectRetention photos/k"],
+        ),
         (
             "PUT",
             "/photos/k",
@@ -532,13 +623,17 @@ fn what_an_address_says_in_the_place_of_a_header_nobody_can_rely_on() {
         "s3:x-amz-copy-source",
         "s3:ExistingObjectTag/",
     ] {
-        assert!(mapped.unknown.contains(&key), "{key}: {:?}", mapped.unknown);
+        assert!(
+            mapped.unknown.iter().any(|known| known == key),
+            "{key}: {:?}",
+            mapped.unknown
+        );
     }
     // And every name that is unknown takes effect, families included (CTX-6).
     let mut context = crate::model::Context::new();
     for key in &mapped.unknown {
         if key.ends_with('/') {
-            context.set_unknown_family(key);
+            context.set_unknown_family(key.clone());
         } else {
             context.set_unknown(key);
         }
@@ -551,6 +646,33 @@ fn what_an_address_says_in_the_place_of_a_header_nobody_can_rely_on() {
         let found = context.lookup(key);
         assert_eq!(found, Some(&crate::model::ContextValue::Unknown), "{key}");
     }
+}
+
+#[test]
+fn a_restoration_asks_for_nothing_else() {
+    let table = table();
+    let ask = |body: &str| {
+        let call = call("POST", "s3.test", "/photos/k?restore", &[], body);
+        meaning(&table.resolve(&call))
+    };
+    for body in [
+        "",
+        "<RestoreRequest><Days>1</Days></RestoreRequest>",
+        "<RestoreRequest><Days>1</Days><GlacierJobParameters><Tier>Bulk</Tier></GlacierJobParameters></RestoreRequest>",
+    ] {
+        assert_eq!(ask(body), ["RestoreObject photos/k"], "{body}");
+    }
+    for part in [
+        "<OutputLocation><S3><BucketName>other</BucketName></S3></OutputLocation>",
+        "<Type>SELECT</Type>",
+        "<SelectParameters/>",
+    ] {
+        let body = format!("<RestoreRequest>{part}</RestoreRequest>");
+        assert_eq!(ask(&body), ["bad_body"], "{body}");
+    }
+    let mut unseen = call("POST", "s3.test", "/photos/k?restore", &[], "");
+    unseen.body = Body::Unknown;
+    assert_eq!(meaning(&table.resolve(&unseen)), ["bad_body"]);
 }
 
 #[test]

@@ -14,6 +14,8 @@ const MAX_OBJECTS: usize = 1_000;
 const MAX_ELEMENTS: usize = 8_000;
 /// The longest body that is read, in bytes: a thousand objects with the longest keys.
 const MAX_BYTES: usize = 2 << 20;
+/// The longest text of an element, in bytes: blanks between a thousand objects.
+const MAX_TEXT: usize = 64 * 1024;
 /// The deepest nesting.
 const MAX_DEPTH: usize = 8;
 /// The namespace of S3, which bodies may name.
@@ -43,13 +45,12 @@ impl Element {
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(BodyFault::Form);
         }
-        let mut attributes = 0;
-        for attribute in start.attributes() {
+        let mut attributes = start.attributes();
+        if let Some(attribute) = attributes.next() {
             let attribute = attribute.map_err(|_| BodyFault::Form)?;
             let is_namespace = attribute.key.as_ref() == "xmlns"
                 && (attribute.value.is_empty() || *attribute.value == *NAMESPACE);
-            attributes += 1;
-            if !is_root || !is_namespace || attributes > 1 {
+            if !is_root || !is_namespace || attributes.next().is_some() {
                 return Err(BodyFault::Form);
             }
         }
@@ -58,6 +59,15 @@ impl Element {
             text: String::new(),
             children: Vec::new(),
         })
+    }
+
+    /// Adds to its text.
+    fn push(&mut self, text: &str) -> Result<(), BodyFault> {
+        if self.text.len() + text.len() > MAX_TEXT {
+            return Err(BodyFault::TooLong);
+        }
+        self.text.push_str(text);
+        Ok(())
     }
 
     /// The elements in it, and nothing else but blanks between them.
@@ -126,7 +136,7 @@ fn parse(bytes: &[u8], name: &str) -> Result<Element, BodyFault> {
                 }
             }
             Event::Text(text) => match open.last_mut() {
-                Some(element) => element.text.push_str(&text),
+                Some(element) => element.push(&text)?,
                 None if text.trim().is_empty() => {}
                 None => return Err(BodyFault::Form),
             },
@@ -137,7 +147,7 @@ fn parse(bytes: &[u8], name: &str) -> Result<Element, BodyFault> {
                     Ok(None) => named(&reference)?,
                     Err(_) => return Err(BodyFault::Form),
                 };
-                element.text.push(character);
+                element.push(character.encode_utf8(&mut [0; 4]))?;
             }
             Event::Eof => break,
             Event::Decl(_)
@@ -231,6 +241,25 @@ fn tag_list(set: &Element) -> Result<Vec<(String, String)>, BodyFault> {
         tags.push((key.to_owned(), value.to_owned()));
     }
     Ok(tags)
+}
+
+/// Reads `RestoreRequest`, which may not ask for more than that an object is brought back.
+pub(super) fn restoration(bytes: &[u8]) -> Result<(), BodyFault> {
+    let root = parse(bytes, "RestoreRequest")?;
+    for element in root.elements()? {
+        match element.name.as_str() {
+            "Days" | "Tier" | "Description" => {
+                element.text()?;
+            }
+            "GlacierJobParameters" => {
+                for part in element.elements()? {
+                    part.text()?;
+                }
+            }
+            _ => return Err(BodyFault::Form),
+        }
+    }
+    Ok(())
 }
 
 /// What `CreateBucketConfiguration` says: where the bucket is to be, and its tags.

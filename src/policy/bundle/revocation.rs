@@ -27,7 +27,11 @@ pub(super) fn read(
     let file = fields.take("file");
     fields.finish(findings);
     if entries.is_none() && file.is_none() {
-        findings.error("BND-3", mark, "an IamRevocation has `entries`, or a `file` of them");
+        findings.error(
+            "BND-3",
+            mark,
+            "an IamRevocation has `entries`, or a `file` of them",
+        );
     }
     let mut read = Vec::new();
     if let Some(node) = entries {
@@ -78,7 +82,11 @@ fn entry(node: &Node, findings: &mut Findings) -> Option<Revocation> {
         let id = HEXLOWER.decode(text.as_bytes()).ok();
         match id.and_then(|id| <[u8; 16]>::try_from(id).ok()) {
             Some(id) => found.push(Revoked::Token(id)),
-            None => findings.error("REV-03", mark, "the id of a token has 32 digits, `0` to `f`"),
+            None => findings.error(
+                "REV-03",
+                mark,
+                "the id of a token has 32 digits, `0` to `f`",
+            ),
         }
     }
     if let Some((text, mark)) = fields.text("accessKey", findings) {
@@ -99,7 +107,11 @@ fn entry(node: &Node, findings: &mut Findings) -> Option<Revocation> {
         }
         Some(make(text.to_owned()))
     };
-    let session = arn("session", &["assumed-role", "federated-user"], Revoked::Session);
+    let session = arn(
+        "session",
+        &["assumed-role", "federated-user"],
+        Revoked::Session,
+    );
     let principal = arn("principal", &["role", "user"], Revoked::Principal);
     found.extend(session);
     found.extend(principal);
@@ -121,11 +133,7 @@ fn entry(node: &Node, findings: &mut Findings) -> Option<Revocation> {
     })
 }
 
-fn time(
-    name: &'static str,
-    fields: &mut Fields<'_>,
-    findings: &mut Findings,
-) -> Option<Timestamp> {
+fn time(name: &'static str, fields: &mut Fields<'_>, findings: &mut Findings) -> Option<Timestamp> {
     let (text, mark) = fields.text(name, findings)?;
     let parsed = Timestamp::parse(text);
     if parsed.is_err() {

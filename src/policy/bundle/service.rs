@@ -41,6 +41,10 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
     };
     let protocol = operation::protocol(&mut fields, findings);
     let is_s3 = protocol == ServiceProtocol::S3;
+    if is_s3 && paths == PathMode::Normalise {
+        let message = "keys of S3 are never normalised: `paths` is `strict` or `raw`";
+        findings.error("BND-5", spec.mark, message);
+    }
     let resources = resource_types(&mut fields, is_s3, findings);
     // What is no mapping must not read as no keys.
     fields.mapping("conditionKeys", findings);
@@ -72,7 +76,6 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
         region.as_deref(),
         findings,
     );
-    let paths = if is_s3 { PathMode::Raw } else { paths };
     fields.finish(findings);
     Some(Service {
         place: findings.place(spec.mark),
