@@ -123,7 +123,7 @@ fn the_tour_works_as_it_is_printed() {
         return;
     };
     let envoy = format!("{} --use-dynamic-base-id ", envoy.display());
-    let programs = [("target/tour/.envoy/bin/envoy ", envoy)];
+    let programs = [("target/tour/.envoy/bin/envoy --use-dynamic-base-id ", envoy)];
     let tour = Tour::start("Five minutes with a real Envoy", "target/tour", &programs);
     let told = tour.walk();
     let expected: Vec<&str> = tour
@@ -161,7 +161,7 @@ fn the_tour_with_clients_of_aws_works_as_it_is_printed() {
     let programs = [
         ("python3 -m venv target/aws/tools", String::new()),
         (
-            "target/aws/tools/bin/envoy ",
+            "target/aws/tools/bin/envoy --use-dynamic-base-id ",
             format!("{} --use-dynamic-base-id ", envoy.display()),
         ),
         ("target/aws/tools/bin/python", python.display().to_string()),
@@ -184,6 +184,7 @@ fn the_tour_with_clients_of_aws_works_as_it_is_printed() {
         "with an explicit deny in an identity-based policy",
         "(SignatureDoesNotMatch) when calling the ListObjectsV2 operation",
         "(AccessDeniedException) when calling the GetItem operation",
+        "# Sidegate",
     ] {
         let (_, after) = rest
             .split_once(text)

@@ -19,9 +19,12 @@ impl AccessKeyBytes {
         let number: u64 = account.as_str().parse().unwrap_or_default();
         let [extra, rest @ ..] = chance;
         let head = (number << 7) | u64::from(extra & 0x7f);
-        let [_, _, a, b, c, d, e, f] = head.to_be_bytes();
-        let [g, h, i, j] = rest;
-        Self([a, b, c, d, e, f, g, h, i, j])
+        let mut bytes = [0; 10];
+        let parts = head.to_be_bytes().into_iter().skip(2).chain(rest);
+        for (place, byte) in bytes.iter_mut().zip(parts) {
+            *place = byte;
+        }
+        Self(bytes)
     }
 
     /// The id of a temporary key.
@@ -39,8 +42,9 @@ impl AccessKeyBytes {
     /// The account of any access key id whose layout is this one (GAK).
     #[must_use]
     pub fn account_of(text: &str) -> Option<AccountId> {
-        let [a, b, c, d, e, f, ..] = parse_base32(text.get(4..)?)?;
-        let head = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        let bytes = parse_base32(text.get(4..)?)?;
+        let first = bytes.iter().take(6);
+        let head = first.fold(0_u64, |head, byte| (head << 8) | u64::from(*byte));
         let number = (head & 0x7fff_ffff_ff80) >> 7;
         AccountId::parse(&format!("{number:012}")).ok()
     }

@@ -160,13 +160,12 @@ impl TokenKeys {
         }
         let name = Opened::name(token);
         let known = self.opened.get(&name);
-        let session = match known {
-            Some(session) => session,
-            None => {
-                let session = Arc::new(self.unseal(token, access_key_id, now)?);
-                self.opened.put(name, &session, token.len());
-                session
-            }
+        let session = if let Some(session) = known {
+            session
+        } else {
+            let session = Arc::new(self.unseal(token, access_key_id, now)?);
+            self.opened.put(name, &session, token.len());
+            session
         };
         let dated = find(&self.keys.reading, session.read_key, now).is_some()
             && find(&self.keys.verifying, session.signing_key, now).is_some();

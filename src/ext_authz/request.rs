@@ -108,9 +108,8 @@ fn body(method: &str, headers: &Headers, text: &str, raw: bytes::Bytes) -> Body 
             // as it is, and calls it whole if nothing more has come by then.
             match length {
                 Ok(None) if raw.is_empty() => Body::Known(raw),
-                Ok(None) => Body::Unknown,
                 Ok(Some(length)) if length.parse() == Ok(raw.len()) => Body::Known(raw),
-                Ok(Some(_)) | Err(_) => Body::Unknown,
+                Ok(_) | Err(_) => Body::Unknown,
             }
         }
         Ok(None) if text.is_empty() && raw.is_empty() => match length {

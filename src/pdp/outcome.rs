@@ -304,8 +304,8 @@ impl Refusal {
             Self::Denied { message, .. }
             | Self::Unauthenticated { message, .. }
             | Self::Malformed { message, .. }
-            | Self::Fault { message, .. } => message,
-            Self::Unmapped { message } => message,
+            | Self::Fault { message, .. }
+            | Self::Unmapped { message } => message,
             Self::NoSnapshot => "no policies are in force yet",
             Self::Overload => "too many requests at once",
             Self::Deadline => "the deadline has passed",

@@ -177,6 +177,9 @@ fn another_host_than_was_signed_is_refused() {
     );
 }
 
+/// Method, host, target and what is added.
+type Sent<'c> = (&'c str, &'c str, &'c str, &'c [(&'c str, &'c str)]);
+
 #[test]
 fn another_operation_than_the_upstream_serves_is_refused() {
     // Incident rule 1: what the store takes for something else than is judged. Ana may do anything
@@ -186,7 +189,7 @@ fn another_operation_than_the_upstream_serves_is_refused() {
         return;
     };
     let form = "multipart/form-data; boundary=b";
-    let cases: [(&str, &str, &str, &[(&str, &str)]); 9] = [
+    let cases: [Sent<'_>; 9] = [
         (
             "POST",
             "s3.internal",
@@ -291,7 +294,7 @@ fn a_body_that_goes_on_behind_what_envoy_shows_is_not_known() {
 fn head(method: &str, target: &str, headers: &[(String, String)]) -> Vec<u8> {
     let mut text = format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n");
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        text.extend([name.as_str(), ": ", value, "\r\n"]);
     }
     text.push_str("\r\n");
     text.into_bytes()

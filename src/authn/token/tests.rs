@@ -235,6 +235,8 @@ fn a_token_is_as_long_as_asked_for_and_no_longer_than_may_be() {
     assert_eq!(refused.unwrap_err(), MintError::TooLong, "TOK-03");
 }
 
+type Change = fn(&mut KeySetFile);
+
 #[test]
 fn a_key_set_is_refused_with_its_place_and_without_its_secrets() {
     let good = key_set("prod", 1).to_json();
@@ -247,7 +249,6 @@ fn a_key_set_is_refused_with_its_place_and_without_its_secrets() {
         let fault = KeySetFile::parse(good.replacen(from, to, 1).as_bytes()).unwrap_err();
         assert!(fault.to_string().contains(expected), "{fault}");
     }
-    type Change = fn(&mut KeySetFile);
     let cases: [(Change, TokenKeysError); 7] = [
         (|set| set.trust_domain.clear(), TokenKeysError::Domain),
         (

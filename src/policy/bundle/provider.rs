@@ -332,6 +332,8 @@ fn role(node: &Node, findings: &mut Findings) -> Option<RoleRule> {
     let claims = match (claim, value, several.is_empty()) {
         (Some((claim, _)), Some((value, _)), true) => vec![(claim.to_owned(), value.to_owned())],
         (None, None, false) => several,
+        // What is wrong with `claims` is told already.
+        (None, None, true) if node.member("claims").is_some() => return None,
         _ => {
             let message = "a role rule has `claim` and `value`, or `claims`";
             findings.error("BND-4", node.mark, message);
