@@ -35,6 +35,7 @@ mod spiffe;
 #[cfg(test)]
 mod test_keys;
 mod token;
+mod totp;
 
 pub use access_key_id::AccessKeyBytes;
 pub use access_keys::{AccessKeys, SecretFiles};
@@ -54,3 +55,4 @@ pub use token::{
     ReadKeyFile, Session, SessionKind, SigningKeyFile, TokenError, TokenId, TokenKeys,
     TokenKeysError,
 };
+pub use totp::SecondFactors;

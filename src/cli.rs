@@ -4,11 +4,13 @@
 //! failed, 2 wrong usage, 3 bundle refused, 4 denied.
 
 mod healthcheck;
+mod keys;
 mod quickstart;
 mod report;
 mod serve;
 mod simulate;
 mod test;
+mod token;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +36,10 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Run the tests that stand beside the policies of a bundle
     Test(test::Test),
+    /// Make and rotate the keys of session tokens
+    Keys(keys::Keys),
+    /// Mint, inspect, verify and revoke session tokens
+    Token(token::Token),
     /// Ask a running server whether it is ready
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -68,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Validate(command) => command.run(),
         Command::Simulate(command) => command.run(),
         Command::Test(command) => command.run(),
+        Command::Keys(command) => command.run(),
+        Command::Token(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
     };
     exit.into()

@@ -36,4 +36,5 @@ pub mod proto;
 pub mod server;
 pub mod simulate;
 pub mod snapshot;
+pub mod sts;
 pub mod telemetry;

@@ -14,6 +14,7 @@ mod authenticate;
 mod caller;
 mod context;
 mod dialect;
+pub mod issue;
 mod outcome;
 mod question;
 mod session;
@@ -28,6 +29,7 @@ pub use caller::{AuthenticationType, Caller, Signature};
 pub use dialect::{Denial, Dialect, JsonVersion};
 pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};
 pub use question::{Asker, Explained, Pair, Question};
+pub use session::accepts;
 pub use unsettled::Unsettled;
 
 use crate::clock::Stopwatch;

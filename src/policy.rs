@@ -33,7 +33,7 @@ mod signing;
 pub mod template;
 pub mod yaml;
 
-pub use bundle::{API_VERSION, Bundle, BundleFile, Refused};
+pub use bundle::{API_VERSION, Bundle, BundleFile, Refused, check_revocation};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use directory::User;
 pub use document::{

@@ -24,6 +24,7 @@ use crate::forward_auth::ForwardAuth;
 use crate::loader::reload::{Loader, Status};
 use crate::pdp::Pdp;
 use crate::snapshot::Store;
+use crate::sts::TokenService;
 use crate::telemetry::Metrics;
 use bind::Listener;
 use connections::Protocol;
@@ -210,6 +211,7 @@ impl Server {
             });
         }
         if let Some(listener) = self.http {
+            let tokens = TokenService::new(pdp.clone(), Arc::clone(clock), Arc::clone(metrics));
             let door = ForwardAuth::new(
                 pdp,
                 Arc::clone(clock),
@@ -218,7 +220,8 @@ impl Server {
             );
             let closed = closed.clone();
             doors.spawn(async move {
-                connections::serve(listener, door.into_router(), Protocol::Http1, closed).await;
+                let router = tokens.into_router(door.into_router());
+                connections::serve(listener, router, Protocol::Http1, closed).await;
                 "http"
             });
         }

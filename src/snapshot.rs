@@ -3,8 +3,8 @@
 //! Floor 3. Compiling a snapshot is pure; publishing it is one store.
 
 use crate::authn::{
-    AccessKeys, KeySetFile, PeerTable, Remotes, Revocations, SecretFiles, Session, TokenId,
-    TokenKeys, TokenKeysError, Verifier,
+    AccessKeys, KeySetFile, PeerTable, Remotes, Revocations, SecondFactors, SecretFiles, Session,
+    TokenId, TokenKeys, TokenKeysError, Verifier,
 };
 use crate::engine::{Document, PolicySet};
 use crate::mapping::{PolicySource, Table};
@@ -73,6 +73,9 @@ pub struct Snapshot {
     pub token_keys: Option<TokenKeys>,
     /// Sessions that were ended before their time.
     pub revocations: Revocations,
+    /// The second factors of users.
+    pub second_factors: SecondFactors,
+    condition_keys: Keys,
     /// Session policies that were compiled a moment ago.
     session_policies: SessionPolicies,
 }
@@ -160,6 +163,10 @@ impl Snapshot {
                     access_keys,
                     token_keys,
                     revocations: Revocations::compile(&bundle.revocations, origin.at),
+                    second_factors: SecondFactors::compile(users, |path| {
+                        surroundings.secrets.and_then(|file| file(path))
+                    }),
+                    condition_keys: bundle.keys.clone(),
                     session_policies: Cache::new(MAX_SESSION_POLICIES),
                 };
                 Ok((snapshot, warnings))
@@ -170,6 +177,12 @@ impl Snapshot {
                 Err(faults.chain(token_keys.err()).collect())
             }
         }
+    }
+
+    /// The condition keys that policies are read by.
+    #[must_use]
+    pub fn condition_keys(&self) -> &Keys {
+        &self.condition_keys
     }
 
     /// The session policies of a session, ready to be judged; `None` where it has none. One that is

@@ -42,6 +42,8 @@ pub enum Door {
     Api,
     /// HTTP forward-auth.
     ForwardAuth,
+    /// The token service.
+    Sts,
 }
 
 /// A stage of a decision.
@@ -67,7 +69,7 @@ pub enum Reload {
 }
 
 impl Door {
-    const ALL: [Self; 3] = [Self::ExtAuthz, Self::Api, Self::ForwardAuth];
+    const ALL: [Self; 4] = [Self::ExtAuthz, Self::Api, Self::ForwardAuth, Self::Sts];
 
     /// The value of the label `door`.
     #[must_use]
@@ -76,6 +78,7 @@ impl Door {
             Self::ExtAuthz => "ext_authz",
             Self::Api => "api",
             Self::ForwardAuth => "forward_auth",
+            Self::Sts => "sts",
         }
     }
 }

@@ -12,7 +12,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (2, &["authn", "engine", "mapping"]),
     (3, &["clock", "snapshot", "telemetry"]),
     (4, &["loader", "oidc", "pdp", "proto", "simulate"]),
-    (5, &["admin", "api", "ext_authz", "forward_auth"]),
+    (5, &["admin", "api", "ext_authz", "forward_auth", "sts"]),
     (6, &["config"]),
     (7, &["server"]),
     (8, &["cli"]),

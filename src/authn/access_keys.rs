@@ -132,6 +132,12 @@ impl AccessKeys {
         self.keys.is_empty()
     }
 
+    /// The ARN of the user whose key this is.
+    #[must_use]
+    pub fn user_of(&self, id: &str) -> Option<&str> {
+        self.keys.get(id).map(|key| &*key.user)
+    }
+
     /// Whether a key is there and may be used.
     #[must_use]
     pub fn is_active(&self, id: &str) -> bool {

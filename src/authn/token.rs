@@ -311,6 +311,12 @@ impl Session {
         self.access_key
     }
 
+    /// The secret access key.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
     /// What signs the requests of one day to one service in one region.
     #[must_use]
     pub fn signing_key(&self, date: &str, region: &str, service: &str) -> SigningKey {

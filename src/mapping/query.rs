@@ -92,7 +92,11 @@ impl<'t> Query<'t> {
     }
 
     /// As [`read`](Self::read), for the pairs of a form in a body, which may be more.
-    pub(super) fn read_form(text: &'t str) -> Result<Self, QueryFault> {
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and [`QueryFault::Control`] for a control character in a name.
+    pub fn read_form(text: &'t str) -> Result<Self, QueryFault> {
         let form = Self::read_at_most(text, Self::MAX_FORM_PAIRS)?;
         // Read by another charset these would be other names.
         if form

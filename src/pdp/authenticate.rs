@@ -111,6 +111,7 @@ pub(super) fn verified(
             payload,
         )
     };
+    caller.access_key_id = Some(id.to_owned());
     caller.signature = Some(Signature {
         form: signed.form(),
         age_s: now.seconds().saturating_sub(signed.signed_at().seconds()),
@@ -225,7 +226,7 @@ fn unauthenticated(
     refused(label, Failure::Identity, rule, fault)
 }
 
-fn refused(
+pub(super) fn refused(
     label: &'static str,
     failure: Failure,
     rule: &'static str,
@@ -316,7 +317,7 @@ fn unknown_role() -> Refusal {
 
 /// Asks the trust policy of the role (ROLE-4), and again for tags and source identity (ROLE-20,
 /// ROLE-25).
-fn may_assume(
+pub(super) fn may_assume(
     snapshot: &Snapshot,
     role: &Subject,
     identity: &WebIdentity,

@@ -33,6 +33,8 @@ pub struct Caller {
     pub mfa_at: Option<Timestamp>,
     /// The policies of the session, where it has any; none of them where one is gone.
     pub session_policies: Option<Vec<Arc<Document>>>,
+    /// The access key whose signature it is.
+    pub access_key_id: Option<String>,
     /// The session token, if it came with one.
     pub token: Option<Arc<Session>>,
     /// The signature of the call, if it is signed.
@@ -108,6 +110,7 @@ impl Caller {
             credential: Credential::Ordinary,
             mfa_at: None,
             session_policies: None,
+            access_key_id: None,
             token: None,
             signature: None,
         }

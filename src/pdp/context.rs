@@ -129,6 +129,17 @@ fn set_signature(context: &mut Context, signature: &Signature, mapped: &Mapped<'
     context.set("sidegate:SignatureAge", age_ms);
 }
 
+/// What is known of a caller of the token service and of its connection.
+pub(super) fn of_caller(caller: &Caller, call: &HttpCall, now: Timestamp) -> Context {
+    let mut context = Context::new();
+    set_network(&mut context, call);
+    context.set("aws:ViaAWSService", "false");
+    context.set_unknown("aws:RequestedRegion");
+    set_caller(&mut context, caller, now);
+    set_time(&mut context, now);
+    context
+}
+
 /// The context of a question that a trusted peer asks.
 ///
 /// # Errors

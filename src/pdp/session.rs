@@ -35,6 +35,19 @@ pub(super) fn open(
     Ok(session)
 }
 
+/// Whether a session that a token proves would be taken: nobody ended it, and its principal is there.
+///
+/// # Errors
+///
+/// [`TokenError::Revoked`].
+pub fn accepts(snapshot: &Snapshot, session: &Arc<Session>) -> Result<(), TokenError> {
+    let is_gone = caller(snapshot, session, AuthenticationType::SigV4).is_err();
+    if is_gone || snapshot.revocations.has(session) {
+        return Err(TokenError::Revoked);
+    }
+    Ok(())
+}
+
 /// BRR-01, BRR-03: a session whose token is used without a signature.
 pub(super) fn open_bearer(
     snapshot: &Snapshot,

@@ -32,6 +32,14 @@ use std::sync::Arc;
 /// The version of the document format.
 pub const API_VERSION: &str = "sidegate.dev/v1alpha1";
 
+/// What is wrong with a line of a file of revocations.
+#[must_use]
+pub fn check_revocation(line: &str) -> Vec<Diagnostic> {
+    let mut findings = Findings::new("the entry");
+    revocation::lines("the entry", line, &mut Vec::new(), &mut findings);
+    findings.into_list()
+}
+
 /// Everything that a bundle defines.
 #[derive(Clone, Debug, Default)]
 pub struct Bundle {

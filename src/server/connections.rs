@@ -3,6 +3,7 @@
 use crate::server::bind::Listener;
 use crate::server::closed;
 use crate::server::stream::Stream;
+use crate::sts::ClientAddress;
 use axum::Router;
 use http::Request;
 use hyper::body::Incoming;
@@ -11,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -63,7 +65,7 @@ pub(super) async fn serve(
             next = next => next,
         };
         match accepted {
-            Ok(stream) => connection(stream, slot, &router, protocol, &graceful),
+            Ok((stream, peer)) => connection(stream, peer, slot, &router, protocol, &graceful),
             Err(error) => {
                 // Most likely there are too many open files: give the connections time to end.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -75,22 +77,23 @@ pub(super) async fn serve(
     graceful.shutdown().await;
 }
 
-async fn accept(listener: &Listener) -> io::Result<Stream> {
+async fn accept(listener: &Listener) -> io::Result<(Stream, Option<IpAddr>)> {
     match listener {
         Listener::Tcp(listener) => {
-            let (stream, _) = listener.accept().await?;
+            let (stream, peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            Ok(stream.into())
+            Ok((stream.into(), Some(peer.ip())))
         }
         Listener::Unix(listener, _) => {
             let (stream, _) = listener.accept().await?;
-            Ok(stream.into())
+            Ok((stream.into(), None))
         }
     }
 }
 
 fn connection(
     stream: Stream,
+    peer: Option<IpAddr>,
     slot: Option<OwnedSemaphorePermit>,
     router: &Router,
     protocol: Protocol,
@@ -98,7 +101,13 @@ fn connection(
 ) {
     let service = router
         .clone()
-        .map_request(|request: Request<Incoming>| request.map(axum::body::Body::new));
+        .map_request(move |request: Request<Incoming>| {
+            let mut request = request.map(axum::body::Body::new);
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(ClientAddress(peer));
+            }
+            request
+        });
     let service = TowerToHyperService::new(service);
     let watcher = graceful.watcher();
     tokio::spawn(async move {

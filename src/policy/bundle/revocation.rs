@@ -51,7 +51,7 @@ pub(super) fn read(
     read
 }
 
-fn lines(path: &str, text: &str, read: &mut Vec<Revocation>, findings: &mut Findings) {
+pub(super) fn lines(path: &str, text: &str, read: &mut Vec<Revocation>, findings: &mut Findings) {
     let of_file = Findings::new(path);
     let before = findings.errors();
     for (number, line) in text.lines().enumerate() {

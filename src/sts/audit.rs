@@ -1,0 +1,126 @@
+//! The record of what was issued, to whom and from where.
+
+use crate::model::{HttpCall, Timestamp};
+use crate::pdp::issue::IssueFault;
+use crate::pdp::{Caller, DecisionId};
+use crate::sts::answer::Answer;
+use crate::sts::parameters::Ask;
+use serde_json::{Map, Value, json};
+
+/// One event, in the manner of `CloudTrail`. No secret, token or code stands in it, and of an external
+/// id only that there was one.
+pub(super) struct Event<'a> {
+    members: Map<String, Value>,
+    ask: &'a Ask,
+}
+
+impl<'a> Event<'a> {
+    pub(super) fn of(call: &HttpCall, ask: &'a Ask, id: &DecisionId, now: Timestamp) -> Self {
+        let agent = call.headers.joined("user-agent").ok().flatten();
+        let agent: Option<String> = agent.map(|agent| agent.chars().take(256).collect());
+        let mut members = Map::new();
+        members.insert("eventSource".to_owned(), json!("sts.amazonaws.com"));
+        members.insert("eventName".to_owned(), json!(ask.name()));
+        members.insert("eventTime".to_owned(), json!(now.to_iso()));
+        members.insert("eventID".to_owned(), json!(id.as_str()));
+        members.insert(
+            "sourceIPAddress".to_owned(),
+            json!(call.peer.ip.map(|ip| ip.to_string())),
+        );
+        members.insert("userAgent".to_owned(), json!(agent));
+        members.insert("requestParameters".to_owned(), parameters(ask));
+        Self { members, ask }
+    }
+
+    pub(super) fn caller(&mut self, caller: &Caller) {
+        let identity = json!({
+            "type": caller.principal.type_name(),
+            "arn": caller.principal.arn().map(crate::model::Arn::as_str),
+            "accountId": caller.principal.account().map(|account| account.to_string()),
+            "accessKeyId": caller.access_key_id,
+        });
+        self.members.insert("userIdentity".to_owned(), identity);
+    }
+
+    pub(super) fn tell(mut self, answer: &Result<Answer, IssueFault>) {
+        match answer {
+            Ok(answer) => {
+                if let Some(issued) = answer.issued() {
+                    let told = json!({
+                        "accessKeyId": issued.credentials.access_key_id,
+                        "expiration": issued.claims.expires_at.to_iso(),
+                        "tokenId": data_encoding::HEXLOWER.encode(&issued.credentials.id),
+                        "arn": issued.session_arn,
+                    });
+                    self.members.insert("responseElements".to_owned(), told);
+                }
+                if let Answer::WebIdentity(_, identity) = answer {
+                    let told = json!({
+                        "type": "WebIdentityUser",
+                        "userName": identity.subject,
+                        "identityProvider": identity.provider.arn.as_str(),
+                    });
+                    self.members.insert("userIdentity".to_owned(), told);
+                }
+            }
+            Err(IssueFault::Refused(refusal)) => {
+                self.members
+                    .insert("errorCode".to_owned(), json!(refusal.reason()));
+                self.members
+                    .insert("errorMessage".to_owned(), json!(refusal.message()));
+            }
+            Err(fault) => {
+                if let Some((code, _, message)) = fault.code() {
+                    self.members.insert("errorCode".to_owned(), json!(code));
+                    self.members
+                        .insert("errorMessage".to_owned(), json!(message));
+                }
+            }
+        }
+        let event = Value::Object(self.members);
+        let name = self.ask.name();
+        tracing::info!(target: "sidegate::audit", name, %event, "sts");
+    }
+}
+
+fn parameters(ask: &Ask) -> Value {
+    let keys = |tags: &[(String, String)]| -> Vec<String> {
+        tags.iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect()
+    };
+    match ask {
+        Ask::AssumeRole(ask) => json!({
+            "roleArn": ask.role_arn,
+            "roleSessionName": ask.session_name,
+            "durationSeconds": ask.duration_s,
+            "sourceIdentity": ask.source_identity,
+            "tags": keys(&ask.tags),
+            "transitiveTagKeys": ask.transitive,
+            "externalId": ask.external_id.is_some(),
+            "serialNumber": ask.proof.as_ref().map(|proof| &proof.serial),
+            "policyArns": ask.policies.arns,
+            "policy": ask.policies.inline.is_some(),
+        }),
+        Ask::WebIdentity(ask) => json!({
+            "roleArn": ask.role_arn,
+            "roleSessionName": ask.session_name,
+            "durationSeconds": ask.duration_s,
+            "policyArns": ask.policies.arns,
+            "policy": ask.policies.inline.is_some(),
+        }),
+        Ask::SessionToken(ask) => json!({
+            "durationSeconds": ask.duration_s,
+            "serialNumber": ask.proof.as_ref().map(|proof| &proof.serial),
+        }),
+        Ask::FederationToken(ask) => json!({
+            "name": ask.name,
+            "durationSeconds": ask.duration_s,
+            "tags": keys(&ask.tags),
+            "policyArns": ask.policies.arns,
+            "policy": ask.policies.inline.is_some(),
+        }),
+        Ask::CallerIdentity => Value::Null,
+        Ask::AccessKeyInfo(key) => json!({"accessKeyId": key}),
+    }
+}
