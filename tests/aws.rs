@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the tests run programs")]
 
 mod bypasses;
+mod sts;
 
 use crate::support::envoy::{Envoy, Neighbours, SHIPPED_FOR_AWS};
 use crate::support::eventually;
@@ -21,7 +22,7 @@ const BEN: &str = "bens-secret-of-forty-characters-0123456/";
 
 /// A stand-in for services of AWS.
 struct Moto {
-    child: Child,
+    child: Option<Child>,
     address: SocketAddr,
 }
 
@@ -37,7 +38,10 @@ impl Moto {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let moto = Self { child, address };
+        let moto = Self {
+            child: Some(child),
+            address,
+        };
         eventually("the stand-in", || {
             let reply = try_send(address, "GET", "/moto-api/data.json", &[])?;
             (reply.status == 200).then_some(())
@@ -48,8 +52,10 @@ impl Moto {
 
 impl Drop for Moto {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -63,14 +69,29 @@ struct World {
 
 impl World {
     fn start(test: &str) -> Option<Self> {
+        let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/aws/bundle");
+        Self::start_on(test, &bundle, &[("ana", ANA), ("ben", BEN)], None)
+    }
+
+    /// On a bundle, and in front of a stand-in that runs already or of one of its own.
+    fn start_on(
+        test: &str,
+        bundle: &Path,
+        secrets: &[(&str, &str)],
+        store: Option<SocketAddr>,
+    ) -> Option<Self> {
         let python = parts::python(test)?;
         let program = parts::envoy(test)?;
-        let moto = Moto::start(&python);
-        let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/aws/bundle");
-        let secrets = [("ana", ANA), ("ben", BEN)];
+        let moto = match store {
+            Some(address) => Moto {
+                child: None,
+                address,
+            },
+            None => Moto::start(&python),
+        };
         // The stand-in takes a request without credentials for one of nobody.
         let variables = [("SIDEGATE_DECISIONS_CREDENTIALS", "forward")];
-        let sidegate = Sidegate::start_on(&bundle, &secrets, &variables);
+        let sidegate = Sidegate::start_on(bundle, secrets, &variables);
         let neighbours = Neighbours {
             socket: &sidegate.socket(),
             upstream: moto.address,
