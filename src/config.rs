@@ -96,6 +96,21 @@ pub const SETTINGS: &[Setting] = &[
         "where forward-auth is served: `HOST:PORT`, `unix:/PATH` or `off`",
     ),
     setting(
+        "pods.address",
+        "off",
+        "where containers of the pod get credentials: `127.0.0.1:4570`, or `off`",
+    ),
+    setting(
+        "pods.sts",
+        "",
+        "the token service that issues those; empty is this server, if it has the keys",
+    ),
+    setting(
+        "pods.ca",
+        "",
+        "the file of the authority that vouches for it; empty is those of the system",
+    ),
+    setting(
         "admin.address",
         "127.0.0.1:9193",
         "where health, metrics and the state are served: as above",
@@ -153,6 +168,8 @@ pub struct Config {
     pub http: Option<Address>,
     /// Where the admin door is, if it is open.
     pub admin: Option<Address>,
+    /// The door for containers of the pod.
+    pub pods: Pods,
     /// The API server of Kubernetes.
     pub kubernetes: ApiServer,
     /// How the server ends.
@@ -189,6 +206,17 @@ pub struct Decisions {
     pub trusted_hops: usize,
     /// How many checks may be in progress at once.
     pub concurrency: usize,
+}
+
+/// The door at which containers of the pod get credentials.
+#[derive(Clone, Debug)]
+pub struct Pods {
+    /// Where it is, if it is open.
+    pub address: Option<Address>,
+    /// The token service that issues, if it is another server.
+    pub sts: Option<String>,
+    /// The file of the authority that vouches for it.
+    pub ca: Option<PathBuf>,
 }
 
 /// How the server ends.

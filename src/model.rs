@@ -21,7 +21,7 @@ pub use action::{Action, InvalidAction};
 pub use arn::{Arn, InvalidArn};
 pub use context::{Context, ContextKey, ContextValue, OverLimit};
 pub use decision::{Decision, EvaluationFault, Grant, Layer, Reason, StatementRef};
-pub use http_call::{Body, HeaderFault, Headers, HttpCall, Peer, Protocol};
+pub use http_call::{Body, ClientAddress, HeaderFault, Headers, HttpCall, Peer, Protocol};
 pub use principal::{FederationIssuer, InvalidPrincipal, Principal};
 pub use request::{Credential, Delegation, Request, Resource, ResourceName};
 pub use secret::Secret;

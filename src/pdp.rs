@@ -17,6 +17,7 @@ mod dialect;
 pub mod issue;
 mod outcome;
 mod question;
+mod reason;
 mod session;
 mod target;
 mod unsettled;
@@ -110,7 +111,8 @@ impl Pdp {
         let mut allowed: Option<Outcome> = None;
         for target in &mapped.targets {
             subjects.asked(&target.action, target.resource.as_str());
-            let mut outcome = judge_target(snapshot, &caller, target, &mapped, context.clone())?;
+            let mut outcome =
+                judge_target(snapshot, &caller, target, &mapped, context.clone(), now)?;
             outcome.subjects = Subjects {
                 revision: subjects.revision.clone(),
                 ..subjects.clone()
@@ -136,6 +138,7 @@ fn judge_target(
     mapped: &MappedTarget<'_>,
     of_call: &Mapped<'_>,
     mut context: Context,
+    now: Timestamp,
 ) -> Result<Outcome, Refusal> {
     let target = Target::look_up(
         snapshot,
@@ -165,12 +168,14 @@ fn judge_target(
     };
     let layers = layers_of(snapshot, caller, &target, &context);
     let decision = judge(&layers, &request);
-    Ok(Outcome::of_decision(
-        &decision,
-        &layers,
-        &request,
-        Subjects::default(),
-    ))
+    let mut outcome = Outcome::of_decision(&decision, &layers, &request, Subjects::default());
+    if of_call.service.encoded_denials
+        && let Verdict::Refuse(refusal) = &mut outcome.verdict
+        && let Some(sealed) = reason::seal(snapshot, caller, &request, refusal, now)
+    {
+        refusal.add(&format!(" Encoded authorization failure message: {sealed}"));
+    }
+    Ok(outcome)
 }
 
 /// The policies that stand between a caller and a resource of the bundle.

@@ -18,13 +18,15 @@ pub use bind::BindError;
 use crate::admin::{Admin, Phase};
 use crate::api::AuthorizationService;
 use crate::clock::Clock;
-use crate::config::{Address, Config, Drain};
+use crate::config::{Address, Config, Drain, Pods};
 use crate::ext_authz::{CheckService, Settings as CheckSettings};
 use crate::forward_auth::ForwardAuth;
 use crate::loader::reload::{Loader, Status};
 use crate::pdp::Pdp;
+use crate::pod_credentials::PodCredentials;
 use crate::snapshot::Store;
 use crate::sts::TokenService;
+use crate::sts_client::{StsClient, StsClientError};
 use crate::telemetry::Metrics;
 use bind::Listener;
 use connections::Protocol;
@@ -39,6 +41,12 @@ pub enum ServerError {
     /// A door cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The token service for pods cannot be asked.
+    #[error("`pods.sts` cannot be asked")]
+    Issuer(#[from] StsClientError),
+    /// The authority of the token service for pods cannot be read.
+    #[error("`pods.ca` cannot be read")]
+    Authority(#[source] std::io::Error),
     /// Signals cannot be listened to, so that nothing could end the server in an orderly way.
     #[error("cannot listen for signals")]
     Signal(#[source] std::io::Error),
@@ -68,6 +76,7 @@ pub struct Server {
     decisions: Vec<Listener>,
     http: Option<Listener>,
     admin: Option<Listener>,
+    pods: Option<(Listener, Option<StsClient>)>,
     config: Config,
     store: Arc<Store>,
     metrics: Arc<Metrics>,
@@ -84,6 +93,8 @@ pub struct Addresses {
     pub http: Option<Address>,
     /// The admin door.
     pub admin: Option<Address>,
+    /// The door for containers of the pod.
+    pub pods: Option<Address>,
 }
 
 impl Server {
@@ -91,14 +102,14 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`BindError`] for the first door that cannot be bound.
+    /// [`ServerError`] for the first door that cannot be bound.
     pub async fn bind(
         config: Config,
         store: Arc<Store>,
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
         source: Source,
-    ) -> Result<Self, BindError> {
+    ) -> Result<Self, ServerError> {
         let mode = config.decisions.socket_mode;
         let mut decisions = Vec::new();
         for address in &config.decisions.addresses {
@@ -112,10 +123,18 @@ impl Server {
             Some(address) => Some(Listener::bind(address, mode).await?),
             None => None,
         };
+        let pods = match &config.pods.address {
+            Some(address) => Some((
+                Listener::bind(address, mode).await?,
+                issuer(&config.pods).await?,
+            )),
+            None => None,
+        };
         Ok(Self {
             decisions,
             http,
             admin,
+            pods,
             config,
             store,
             metrics,
@@ -131,6 +150,7 @@ impl Server {
             decisions: self.decisions.iter().map(Listener::address).collect(),
             http: self.http.as_ref().map(Listener::address),
             admin: self.admin.as_ref().map(Listener::address),
+            pods: self.pods.as_ref().map(|(listener, _)| listener.address()),
         }
     }
 
@@ -210,6 +230,15 @@ impl Server {
                 "decisions"
             });
         }
+        if let Some((listener, issuer)) = self.pods {
+            let (clock, metrics) = (Arc::clone(clock), Arc::clone(metrics));
+            let door = PodCredentials::new(pdp.clone(), clock, metrics, issuer);
+            let closed = closed.clone();
+            doors.spawn(async move {
+                connections::serve(listener, door.into_router(), Protocol::Http1, closed).await;
+                "pods"
+            });
+        }
         if let Some(listener) = self.http {
             let tokens = TokenService::new(pdp.clone(), Arc::clone(clock), Arc::clone(metrics));
             let door = ForwardAuth::new(
@@ -233,6 +262,22 @@ impl Server {
         }
         (phase, closing, doors)
     }
+}
+
+/// Who issues the credentials of pods, if another server does.
+async fn issuer(pods: &Pods) -> Result<Option<StsClient>, ServerError> {
+    let Some(address) = &pods.sts else {
+        return Ok(None);
+    };
+    let ca = match &pods.ca {
+        Some(path) => Some(
+            tokio::fs::read(path)
+                .await
+                .map_err(ServerError::Authority)?,
+        ),
+        None => None,
+    };
+    Ok(Some(StsClient::new(address, ca.as_deref())?))
 }
 
 /// Starts loading, if there is something to load from.

@@ -15,7 +15,7 @@ mod parameters;
 
 use crate::authn::Chance;
 use crate::clock::{Clock, Stopwatch};
-use crate::model::{Body, Headers, HttpCall, Peer, Protocol};
+use crate::model::{Body, ClientAddress, Headers, HttpCall, Peer, Protocol};
 use crate::pdp::issue::{Desk, IssueFault, UsedCodes};
 use crate::pdp::{DecisionId, Dialect, Pdp, Refusal};
 use crate::telemetry::{Door, Metrics};
@@ -30,7 +30,6 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use parameters::{Ask, Parameters};
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,10 +40,6 @@ const MAX_BODY: usize = 256 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that the keys of an issuer are waited for.
 const LONGEST: Duration = Duration::from_secs(2);
-
-/// The address at the other end of a connection, as an extension of its requests.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientAddress(pub IpAddr);
 
 /// What the door needs to answer.
 #[derive(Clone, Debug)]
@@ -150,6 +145,9 @@ fn decide(desk: &Desk<'_>, ask: &Ask, event: &mut audit::Event<'_>) -> Result<An
             let identity = identity.ok_or(IssueFault::Refused(Refusal::Internal))?;
             Ok(Answer::CallerIdentity(identity))
         }
+        Ask::DecodeMessage(text) => desk
+            .decoded_message(&caller, text)
+            .map(Answer::DecodedMessage),
         Ask::AccessKeyInfo(key) => desk.account_of_key(&caller, key).map(Answer::AccessKeyInfo),
     }
 }

@@ -44,6 +44,8 @@ pub enum Door {
     ForwardAuth,
     /// The token service.
     Sts,
+    /// Credentials for pods.
+    PodCredentials,
 }
 
 /// A stage of a decision.
@@ -69,7 +71,13 @@ pub enum Reload {
 }
 
 impl Door {
-    const ALL: [Self; 4] = [Self::ExtAuthz, Self::Api, Self::ForwardAuth, Self::Sts];
+    const ALL: [Self; 5] = [
+        Self::ExtAuthz,
+        Self::Api,
+        Self::ForwardAuth,
+        Self::Sts,
+        Self::PodCredentials,
+    ];
 
     /// The value of the label `door`.
     #[must_use]
@@ -79,6 +87,7 @@ impl Door {
             Self::Api => "api",
             Self::ForwardAuth => "forward_auth",
             Self::Sts => "sts",
+            Self::PodCredentials => "pod_credentials",
         }
     }
 }

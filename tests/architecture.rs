@@ -11,8 +11,21 @@ const FLOORS: &[(u8, &[&str])] = &[
     (1, &["policy"]),
     (2, &["authn", "engine", "mapping"]),
     (3, &["clock", "snapshot", "telemetry"]),
-    (4, &["loader", "oidc", "pdp", "proto", "simulate"]),
-    (5, &["admin", "api", "ext_authz", "forward_auth", "sts"]),
+    (
+        4,
+        &["loader", "oidc", "pdp", "proto", "simulate", "sts_client"],
+    ),
+    (
+        5,
+        &[
+            "admin",
+            "api",
+            "ext_authz",
+            "forward_auth",
+            "pod_credentials",
+            "sts",
+        ],
+    ),
     (6, &["config"]),
     (7, &["server"]),
     (8, &["cli"]),

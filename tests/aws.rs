@@ -70,7 +70,7 @@ struct World {
 impl World {
     fn start(test: &str) -> Option<Self> {
         let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/aws/bundle");
-        Self::start_on(test, &bundle, &[("ana", ANA), ("ben", BEN)], None)
+        Self::start_on(test, &bundle, &[("ana", ANA), ("ben", BEN)], None, &[])
     }
 
     /// On a bundle, and in front of a stand-in that runs already or of one of its own.
@@ -79,6 +79,7 @@ impl World {
         bundle: &Path,
         secrets: &[(&str, &str)],
         store: Option<SocketAddr>,
+        variables: &[(&str, &str)],
     ) -> Option<Self> {
         let python = parts::python(test)?;
         let program = parts::envoy(test)?;
@@ -90,7 +91,8 @@ impl World {
             None => Moto::start(&python),
         };
         // The stand-in takes a request without credentials for one of nobody.
-        let variables = [("SIDEGATE_DECISIONS_CREDENTIALS", "forward")];
+        let forward = ("SIDEGATE_DECISIONS_CREDENTIALS", "forward");
+        let variables = [variables, &[forward]].concat();
         let sidegate = Sidegate::start_on(bundle, secrets, &variables);
         let neighbours = Neighbours {
             socket: &sidegate.socket(),

@@ -188,7 +188,11 @@ async fn serve(config: Config, quickstart: Option<Quickstart>) -> Result<Exit, E
     for address in &addresses.decisions {
         tracing::info!(%address, "decisions are served");
     }
-    for (door, address) in [("http", &addresses.http), ("admin", &addresses.admin)] {
+    for (door, address) in [
+        ("http", &addresses.http),
+        ("admin", &addresses.admin),
+        ("pods", &addresses.pods),
+    ] {
         if let Some(address) = address {
             tracing::info!(door, %address, "a door is open");
         }

@@ -1,7 +1,7 @@
 //! From the texts of the settings to their values.
 
 use crate::config::values::Values;
-use crate::config::{Address, Bundle, Config, Decisions, Drain, Log, SETTINGS};
+use crate::config::{Address, Bundle, Config, Decisions, Drain, Log, Pods, SETTINGS};
 use crate::loader::watch;
 use crate::oidc::ApiServer;
 use crate::pdp::Forwarding;
@@ -74,6 +74,7 @@ impl Reader<'_> {
         });
         let http = self.read("http.address", ADDRESS, door);
         let admin = self.read("admin.address", ADDRESS, door);
+        let pods = self.pods();
         let kubernetes = self.kubernetes();
         let delay = self.duration("drain.delay");
         let max = self.duration("drain.max");
@@ -113,6 +114,7 @@ impl Reader<'_> {
             },
             http: http?.0,
             admin: admin?.0,
+            pods: pods?,
             kubernetes: kubernetes?,
             drain: Drain {
                 delay: delay?,
@@ -147,6 +149,19 @@ impl Reader<'_> {
                 mode: mode?,
                 ..watch::Settings::default()
             },
+        })
+    }
+
+    fn pods(&mut self) -> Option<Pods> {
+        let address = self.read("pods.address", ADDRESS, door);
+        let sts = self.read("pods.sts", "an address, or nothing", |text| {
+            Some(text.to_owned())
+        });
+        let ca = self.read("pods.ca", "a path", |text| Some(text.to_owned()));
+        Some(Pods {
+            address: address?.0,
+            sts: sts.filter(|text| !text.is_empty()),
+            ca: ca.filter(|text| !text.is_empty()).map(Into::into),
         })
     }
 

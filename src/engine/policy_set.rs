@@ -32,6 +32,8 @@ pub struct Subject {
     pub trust: Option<Arc<Document>>,
     /// The longest session of it, in seconds, if it is a role.
     pub max_session_s: u32,
+    /// The longest that a session of a role gets, in seconds, if it is a role (ROLE-14).
+    pub max_chained_s: u32,
     /// Whether it is a role that belongs to a service.
     pub service_linked: bool,
 }
@@ -80,6 +82,8 @@ impl PolicySet {
             subject.trust = Some(Arc::new(Document::compile(name, &role.trust)));
             subject.service_linked = role.service_linked;
             subject.max_session_s = role.max_session_s;
+            let account = directory.account(subject.account);
+            subject.max_chained_s = account.map_or(3_600, |account| account.max_chained_session_s);
             let subject = Arc::new(subject);
             let by_name = (subject.account, subject.name.clone());
             set.roles_by_name.insert(by_name, Arc::clone(&subject));
@@ -234,6 +238,7 @@ impl<'a> Compiler<'a> {
             boundary,
             trust: None,
             max_session_s: 0,
+            max_chained_s: 0,
             service_linked: false,
         }
     }

@@ -25,6 +25,8 @@ pub struct MappedService {
     pub protocol: ServiceProtocol,
     /// How their signatures are verified.
     pub signing: Signing,
+    /// Whether denials carry their reason, sealed (DAM-01).
+    pub encoded_denials: bool,
 }
 
 /// A service's definition while its routes are compiled.
@@ -80,6 +82,7 @@ impl<'s> Definition<'s> {
                 region: service.region.as_deref().map(Box::from),
                 protocol: service.protocol.clone(),
                 signing: service.signing.clone(),
+                encoded_denials: service.encoded_denials,
             }),
             hosts: read_hosts(&service.hosts, &service.place, may_be_wild(service), faults),
             types: read_types(service, faults),

@@ -26,6 +26,10 @@ pub struct HttpCall {
     pub protocol: Protocol,
 }
 
+/// The address at the other end of a connection, as an extension of its requests.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
 /// The body of a call, as far as the PEP showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {

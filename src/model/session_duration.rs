@@ -7,8 +7,9 @@ pub enum Issuance {
     Role {
         /// The role's own maximum, in seconds.
         max_session_s: u32,
-        /// Whether a session of a role asks for it: role chaining (ROLE-14).
-        chained: bool,
+        /// Where a session of a role asks for it, the longest that role chaining gives, in seconds
+        /// (ROLE-14, DUR-04).
+        chained_max_s: Option<u32>,
     },
     /// A session of a user or a federated user (ROLE-15).
     Token {
@@ -44,8 +45,12 @@ impl Issuance {
     #[must_use]
     pub const fn max_s(self) -> u32 {
         match self {
-            Self::Role { chained: true, .. } | Self::Token { root: true } => Self::HOUR_S,
+            Self::Role {
+                max_session_s,
+                chained_max_s: Some(chained_max_s),
+            } if chained_max_s < max_session_s => chained_max_s,
             Self::Role { max_session_s, .. } => max_session_s,
+            Self::Token { root: true } => Self::HOUR_S,
             Self::Token { root: false } => Self::MAX_TOKEN_S,
         }
     }
@@ -80,9 +85,14 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_given_or_refused() {
-        let role = |max_session_s, chained| Issuance::Role {
+        let role = |max_session_s, chained: bool| Issuance::Role {
             max_session_s,
-            chained,
+            chained_max_s: chained.then_some(Issuance::HOUR_S),
+        };
+        // DUR-04: what the operator of the account raised.
+        let raised = Issuance::Role {
+            max_session_s: 259_200,
+            chained_max_s: Some(43_200),
         };
         let hours = |hours: u32| Some(hours * 3_600);
         // (issuance, asked, given)
@@ -101,6 +111,8 @@ mod tests {
             (role(43_200, true), hours(2), None),
             (role(43_200, true), hours(1), hours(1)),
             (role(43_200, true), None, hours(1)),
+            (raised, hours(12), hours(12)),
+            (raised, Some(43_201), None),
             // ROLE-15
             (Issuance::Token { root: false }, None, hours(12)),
             (Issuance::Token { root: false }, hours(36), hours(36)),

@@ -28,7 +28,7 @@ use crate::model::{
 use crate::pdp::caller::Caller;
 use crate::pdp::outcome::Refusal;
 use crate::pdp::target::Target;
-use crate::pdp::{authenticate, context, layers_of};
+use crate::pdp::{authenticate, context, layers_of, reason};
 use crate::policy::{PayloadMode, Signing};
 use crate::snapshot::Snapshot;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -157,6 +157,24 @@ impl Desk<'_> {
             .ok_or_else(|| IssueFault::Validation(format!("The access key id {id} is not known.")))
     }
 
+    /// DecodeAuthorizationMessage (DAM): why somebody of the caller's account was denied.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueFault`] for whoever may not ask, and for what was not sealed here, or too long ago.
+    pub fn decoded_message(&self, caller: &Caller, text: &str) -> Result<String, IssueFault> {
+        let context = self.context(caller);
+        let action = "sts:DecodeAuthorizationMessage";
+        self.decide(caller, action, ResourceName::Wildcard, context)?;
+        let account = caller.principal.account();
+        let opened =
+            account.and_then(|account| reason::open(self.snapshot, account, text, self.now));
+        opened.ok_or(IssueFault::Call {
+            code: "InvalidAuthorizationMessageException",
+            message: "The message is not one of this account, or too old.".to_owned(),
+        })
+    }
+
     /// What every question about a caller is judged by.
     fn context(&self, caller: &Caller) -> Context {
         context::of_caller(caller, self.call, self.now)
@@ -255,7 +273,7 @@ fn ancestors(caller: &Caller) -> Vec<TokenId> {
 }
 
 /// IDS-04.
-fn user_id(caller: &Caller) -> Option<String> {
+pub(super) fn user_id(caller: &Caller) -> Option<String> {
     let subject = caller.subject.as_deref();
     Some(match &caller.principal {
         Principal::User { .. } => unique_id("AIDA", subject?),

@@ -235,6 +235,13 @@ impl Subjects {
 }
 
 impl Refusal {
+    /// Adds to the sentence of a denial.
+    pub(super) fn add(&mut self, text: &str) {
+        if let Self::Denied { message, .. } = self {
+            message.push_str(text);
+        }
+    }
+
     /// The value of the metric label `outcome`.
     #[must_use]
     pub fn label(&self) -> &'static str {

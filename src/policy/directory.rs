@@ -20,6 +20,10 @@ pub struct Account {
     pub canonical_id: Option<String>,
     /// The Kubernetes namespaces bound to it.
     pub namespaces: Vec<String>,
+    /// The longest session of a role, in seconds, whatever the role says (DUR-04).
+    pub max_role_session_s: u32,
+    /// The longest session of a role that a session of a role asks for, in seconds (DUR-04).
+    pub max_chained_session_s: u32,
 }
 
 /// What users, groups and roles have in common.
@@ -138,13 +142,16 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// The account with this id, if it is declared.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.id == id)
+    }
+
     /// The partition of an account; `aws` for one that is not declared.
     #[must_use]
     pub fn partition(&self, account: AccountId) -> &str {
-        let declared = self
-            .accounts
-            .iter()
-            .find(|candidate| candidate.id == account);
+        let declared = self.account(account);
         declared.map_or("aws", |account| account.partition.as_str())
     }
 

@@ -33,6 +33,8 @@ pub struct Service {
     pub no_permission: Vec<Action>,
     /// The service principal that access control lists call `LogDelivery` (ACL-2).
     pub log_delivery: Option<String>,
+    /// Whether denials carry their reason, sealed for whoever may decode it (DAM-01).
+    pub encoded_denials: bool,
     /// Its own condition keys.
     pub condition_keys: BTreeMap<ContextKey, ConditionKeyType>,
     /// How its calls are written.

@@ -1,9 +1,9 @@
 //! Accepts connections within bounds, serves them, and drains them.
 
+use crate::model::ClientAddress;
 use crate::server::bind::Listener;
 use crate::server::closed;
 use crate::server::stream::Stream;
-use crate::sts::ClientAddress;
 use axum::Router;
 use http::Request;
 use hyper::body::Incoming;

@@ -18,6 +18,7 @@ pub(super) enum Answer {
     FederationToken(Issued),
     CallerIdentity(Identity),
     AccessKeyInfo(AccountId),
+    DecodedMessage(String),
 }
 
 /// The header fields of every answer.
@@ -49,7 +50,7 @@ impl Answer {
             | Self::WebIdentity(issued, _)
             | Self::SessionToken(issued)
             | Self::FederationToken(issued) => Some(issued),
-            Self::CallerIdentity(_) | Self::AccessKeyInfo(_) => None,
+            Self::CallerIdentity(_) | Self::AccessKeyInfo(_) | Self::DecodedMessage(_) => None,
         }
     }
 
@@ -93,6 +94,10 @@ impl Answer {
             Self::AccessKeyInfo(account) => {
                 element(&mut xml, "Account", account.as_str());
                 "GetAccessKeyInfo"
+            }
+            Self::DecodedMessage(text) => {
+                element(&mut xml, "DecodedMessage", text);
+                "DecodeAuthorizationMessage"
             }
         };
         let id = id.as_str();

@@ -120,7 +120,7 @@ fn parameters(ask: &Ask) -> Value {
             "policyArns": ask.policies.arns,
             "policy": ask.policies.inline.is_some(),
         }),
-        Ask::CallerIdentity => Value::Null,
+        Ask::CallerIdentity | Ask::DecodeMessage(_) => Value::Null,
         Ask::AccessKeyInfo(key) => json!({"accessKeyId": key}),
     }
 }

@@ -24,6 +24,7 @@ pub(super) enum Ask {
     FederationToken(FederationToken),
     CallerIdentity,
     AccessKeyInfo(String),
+    DecodeMessage(String),
 }
 
 impl Ask {
@@ -35,6 +36,7 @@ impl Ask {
             Self::FederationToken(_) => "GetFederationToken",
             Self::CallerIdentity => "GetCallerIdentity",
             Self::AccessKeyInfo(_) => "GetAccessKeyInfo",
+            Self::DecodeMessage(_) => "DecodeAuthorizationMessage",
         }
     }
 }
@@ -136,6 +138,9 @@ impl Parameters {
             "GetAccessKeyInfo" => {
                 let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
                 Ask::AccessKeyInfo(self.required("AccessKeyId", (16, 128), is_word)?)
+            }
+            "DecodeAuthorizationMessage" => {
+                Ask::DecodeMessage(self.secret("EncodedMessage", (1, 10_240))?)
             }
             _ => {
                 let message = format!(

@@ -50,7 +50,8 @@ fn issuer_of_tokens(around: &Path) -> (String, PathBuf, PathBuf) {
     }]});
     let document = format!(
         "apiVersion: sidegate.dev/v1alpha1\nkind: IamOidcProvider\nmetadata: {{name: id}}\nspec:\n  \
-         account: \"210000000001\"\n  issuer: https://id.test\n  audiences: [sts]\n  jwks: {{inline: '{jwks}'}}\n"
+         account: \"210000000001\"\n  issuer: https://id.test\n  audiences: [sts]\n  jwks: {{inline: '{jwks}'}}\n  \
+         roles: [{{claim: sub, value: \"system:serviceaccount:shop:cart\", role: pod}}]\n"
     );
     let signer = EncodingKey::from_ec_pem(key.serialize_pem().as_bytes()).unwrap();
     let header = Header {
@@ -84,7 +85,9 @@ impl Story {
         let bundle = around.path().join("bundle");
         std::fs::create_dir(&bundle).unwrap();
         for from in ["account.yaml", "services.yaml", "users.yaml"] {
-            std::fs::copy(root.join("deploy/aws/bundle").join(from), bundle.join(from)).unwrap();
+            let text = std::fs::read_to_string(root.join("deploy/aws/bundle").join(from)).unwrap();
+            let told = "protocol: aws-json\n  encodedDenials: true";
+            std::fs::write(bundle.join(from), text.replace("protocol: aws-json", told)).unwrap();
         }
         let story = root.join("tests/aws/sts/story.yaml");
         std::fs::copy(story, bundle.join("story.yaml")).unwrap();
@@ -107,9 +110,15 @@ impl Story {
             ]
         };
         let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
-        let issuer = World::start_on(test, &bundle, &secrets(leak(of_issuer)), None)?;
-        let store = issuer.moto.address;
-        let elsewhere = World::start_on(test, &bundle, &secrets(leak(of_sidecar)), Some(store))?;
+        let issuer = World::start_on(test, &bundle, &secrets(leak(of_issuer)), None, &[])?;
+        let objects = issuer.moto.address;
+        let sts = format!("http://{}", issuer.sidegate.http);
+        let pods = [
+            ("SIDEGATE_PODS_ADDRESS", "127.0.0.1:0"),
+            ("SIDEGATE_PODS_STS", &sts),
+        ];
+        let of_sidecar = secrets(leak(of_sidecar));
+        let elsewhere = World::start_on(test, &bundle, &of_sidecar, Some(objects), &pods)?;
         Some(Self {
             around,
             issuer,
@@ -133,6 +142,7 @@ impl Story {
         let settings = json!({
             "sts": self.issuer.sidegate.http.port(),
             "s3": self.issuer.envoy.ingress.port(),
+            "pods": self.elsewhere.sidegate.door("pods").port(),
             "elsewhere": self.elsewhere.envoy.ingress.port(),
             "secrets": {"ana": ANA, "ben": BEN, "cleo": CLEO, "dora": DORA},
             "seeds": {"cleo": CLEOS_SEED, "dora": DORAS_SEED},
@@ -161,6 +171,21 @@ const NOT: &str = "is not authorized to perform: ";
 
 /// Steps that end in an error of the client's own.
 const REFUSED: &[Expected] = &[
+    (
+        "a sealed reason, denied",
+        "AccessDenied",
+        "sts:DecodeAuthorizationMessage",
+    ),
+    (
+        "a sealed reason, altered",
+        "InvalidAuthorizationMessageException",
+        "",
+    ),
+    (
+        "a token is no sealed reason",
+        "InvalidAuthorizationMessageException",
+        "",
+    ),
     (
         "identity with a wrong secret",
         "SignatureDoesNotMatch",
@@ -407,6 +432,43 @@ fn results() -> Vec<(&'static str, Value)> {
             "the command line by credential_process",
             json!(format!("{reader}/local")),
         ),
+        (
+            "a sealed reason",
+            json!([
+                false,
+                false,
+                "arn:aws:sts::210000000001:federated-user/guest",
+                "dynamodb:ListTables"
+            ]),
+        ),
+        (
+            "a container by its environment",
+            json!(
+                "arn:aws:sts::210000000001:assumed-role/pod/system-serviceaccount-shop-cart-54beea9ea05e"
+            ),
+        ),
+        ("a container lists", json!(" 1")),
+        (
+            "pods",
+            json!([
+                200,
+                [
+                    "AccessKeyId",
+                    "AccountId",
+                    "Expiration",
+                    "SecretAccessKey",
+                    "Token"
+                ]
+            ]),
+        ),
+        ("pods without a token", code(400, "InvalidRequest")),
+        ("pods with a bearer", code(400, "InvalidRequest")),
+        ("pods with a forged token", code(400, "InvalidToken")),
+        ("pods with an expired token", code(400, "InvalidToken")),
+        ("pods by another name", code(403, "AccessDenied")),
+        ("pods through a proxy", code(403, "AccessDenied")),
+        ("pods from a page", code(403, "AccessDenied")),
+        ("pods by another path", code(404, "NotFound")),
         ("no action", code(400, "MissingAction")),
         ("no version", code(400, "InvalidAction")),
         ("another version", code(400, "InvalidAction")),

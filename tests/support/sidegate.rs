@@ -116,6 +116,22 @@ impl Sidegate {
         });
     }
 
+    /// Where a door is that is not open by itself.
+    pub(crate) fn door(&self, name: &str) -> SocketAddr {
+        let log = self.log();
+        let of_line = |line: &str| {
+            let event: serde_json::Value = serde_json::from_str(line).ok()?;
+            let is_it = event.get("door")?.as_str()? == name;
+            event
+                .get("address")?
+                .as_str()?
+                .parse()
+                .ok()
+                .filter(|_| is_it)
+        };
+        log.lines().find_map(of_line).unwrap()
+    }
+
     /// Where the bundle is.
     pub(crate) fn bundle(&self) -> PathBuf {
         self.around.path().join("bundle")

@@ -21,6 +21,7 @@ fn service(account: Option<&str>, region: Option<&str>) -> Service {
         actions: vec![],
         no_permission: vec![],
         log_delivery: None,
+        encoded_denials: false,
         condition_keys: BTreeMap::new(),
         protocol: crate::policy::ServiceProtocol::Routes,
         routes: vec![],

@@ -178,13 +178,16 @@ impl Desk<'_> {
         let max_session_s = role.max_session_s;
         let issuance = Issuance::Role {
             max_session_s,
-            chained,
+            chained_max_s: chained.then_some(role.max_chained_s),
         };
         let duration_s = issuance.duration_s(asked_s).map_err(|refused| {
             IssueFault::Validation(if refused.asked_s < refused.min_s {
                 too_short(refused.asked_s)
             } else if chained {
-                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining".to_owned()
+                format!(
+                    "The requested DurationSeconds exceeds the {} hour session limit for roles assumed by role chaining",
+                    refused.max_s / 3_600
+                )
             } else {
                 "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned()
             })

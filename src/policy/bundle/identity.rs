@@ -13,7 +13,11 @@ use crate::policy::peer::{PeerMapping, PeerMatch};
 use std::collections::HashSet;
 
 /// The shortest and longest `maxSessionDuration`, in seconds (ROLE-13).
-const SESSION_S: std::ops::RangeInclusive<u32> = 3_600..=43_200;
+const SESSION_S: std::ops::RangeInclusive<u32> = 3_600..=RAISED_S;
+/// The longest session that an operator can allow, in seconds: 72 hours (DUR-04).
+const RAISED_S: u32 = 259_200;
+/// The longest session of AWS, in seconds.
+const LONGEST_S: u32 = 43_200;
 
 pub(super) fn account(
     name: &str,
@@ -35,6 +39,18 @@ pub(super) fn account(
         findings.error("BND-5", mark, "`canonicalId` is 64 hexadecimal digits");
     }
     let namespaces = fields.texts("namespaces", findings);
+    let mut longest = |name: &'static str, usual_s: u32| {
+        let Some((seconds, mark)) = fields.duration_s(name, findings) else {
+            return usual_s;
+        };
+        if !(usual_s..=RAISED_S).contains(&seconds) {
+            let message = format!("`{name}` is from {}h to 72h", usual_s / 3_600);
+            findings.error("DUR-04", mark, message);
+        }
+        seconds
+    };
+    let max_role_session_s = longest("maxRoleSession", LONGEST_S);
+    let max_chained_session_s = longest("maxChainedSession", 3_600);
     let peers = fields.list("peers", findings);
     fields.finish(findings);
     let id = id?;
@@ -52,6 +68,8 @@ pub(super) fn account(
             .into_iter()
             .map(|(text, _)| text.to_owned())
             .collect(),
+        max_role_session_s,
+        max_chained_session_s,
     };
     Some((account, peers))
 }
@@ -376,7 +394,11 @@ pub(super) fn role(
     if let Some((seconds, mark)) = session
         && !SESSION_S.contains(&seconds)
     {
-        findings.error("ROLE-13", mark, "`maxSessionDuration` is from 1h to 12h");
+        findings.error(
+            "ROLE-13",
+            mark,
+            "`maxSessionDuration` is from 1h to 12h, or to what the account allows",
+        );
     }
     let service_linked = fields.flag("serviceLinked", findings);
     if service_linked && let Some(boundary) = &boundary {

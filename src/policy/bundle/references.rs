@@ -28,6 +28,18 @@ pub(super) fn check(bundle: &Bundle, diagnostics: &mut Vec<Diagnostic>) {
     }
     for role in &directory.roles {
         policies(&role.identity, &index, diagnostics);
+        let account = directory.account(role.identity.account);
+        let longest_s = account.map_or(43_200, |account| account.max_role_session_s);
+        if role.max_session_s > longest_s {
+            let message = format!(
+                "sessions of this account's roles live {} hours at the most",
+                longest_s / 3_600
+            );
+            let place = role.identity.place.clone();
+            let fault = Diagnostic::error("ROLE-13", place, message);
+            diagnostics
+                .push(fault.hint("the operator raises it by `maxRoleSession` of the IamAccount"));
+        }
     }
     roles(bundle, &index, diagnostics);
     for organization in &bundle.organizations {

@@ -55,6 +55,7 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
     let log_delivery = fields
         .text("logDelivery", findings)
         .map(|(text, _)| text.to_owned());
+    let encoded_denials = fields.flag("encodedDenials", findings);
     let routes = fields.list("routes", findings);
     let routes: Vec<Route> = routes
         .iter()
@@ -90,6 +91,7 @@ pub(super) fn read(name: &str, spec: &Node, findings: &mut Findings) -> Option<S
         actions,
         no_permission,
         log_delivery,
+        encoded_denials,
         condition_keys,
         protocol,
         routes,

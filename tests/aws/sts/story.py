@@ -297,6 +297,53 @@ credential_process = {SETTINGS['process']}
 step("the command line by source_profile", lambda: command([*whoami, "--profile", "reader"], profile))
 step("the command line by credential_process", lambda: command([*whoami, "--profile", "process"], profile))
 
+# Why was it denied? Sealed for whoever may ask.
+def sealed_reason():
+    try:
+        client("dynamodb", guest, f"http://dynamodb.internal:{SETTINGS['s3']}").list_tables()
+    except ClientError as error:
+        return error.response["Error"]["Message"].split("Encoded authorization failure message: ")[1]
+
+
+sealed = sealed_reason()
+
+
+def decoded(credentials, text):
+    reason = json.loads(sts(credentials).decode_authorization_message(EncodedMessage=text)["DecodedMessage"])
+    return [reason["allowed"], reason["explicitDeny"], reason["context"]["principal"]["arn"], reason["context"]["action"]]
+
+
+step("a sealed reason", lambda: decoded(cleo, sealed))
+step("a sealed reason, denied", lambda: decoded(ben, sealed))
+step("a sealed reason, altered", lambda: decoded(cleo, sealed[:-4] + "AAAA"))
+step("a token is no sealed reason", lambda: decoded(cleo, token[5:]))
+
+# Credentials for pods, from a sidecar that cannot issue and asks.
+pods = f"http://127.0.0.1:{SETTINGS['pods']}/v1/credentials"
+container = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": pods, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": SETTINGS["jwt"]}
+step("a container by its environment", lambda: command(whoami, **container))
+step("a container lists", lambda: command(["s3", "--endpoint-url", S3, "ls", "s3://photos/research/"], **container)[-2:])
+
+
+def ask_pods(path="", **headers):
+    request = urllib.request.Request(pods + path, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as response:
+            return [response.status, sorted(json.loads(response.read()))]
+    except urllib.error.HTTPError as error:
+        return [error.code, json.loads(error.read())["Code"]]
+
+
+step("pods", lambda: ask_pods(Authorization=jwt))
+step("pods without a token", lambda: ask_pods())
+step("pods with a bearer", lambda: ask_pods(Authorization=f"Bearer {jwt}"))
+step("pods with a forged token", lambda: ask_pods(Authorization=jwt[:-4] + "AAAA"))
+step("pods with an expired token", lambda: ask_pods(Authorization=expired))
+step("pods by another name", lambda: ask_pods(Authorization=jwt, Host="evil.example"))
+step("pods through a proxy", lambda: ask_pods(Authorization=jwt, **{"X-Forwarded-For": "192.0.2.1"}))
+step("pods from a page", lambda: ask_pods(Authorization=jwt, Origin="http://evil.example"))
+step("pods by another path", lambda: ask_pods("/", Authorization=jwt))
+
 # The protocol itself.
 
 
