@@ -139,35 +139,34 @@ impl PodCredentials {
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        let vended = match &self.issuer {
-            Some(issuer) => issuer
+        let vended = if let Some(issuer) = &self.issuer {
+            issuer
                 .assume(role.arn.as_str(), &identity.session_name, token)
                 .await
-                .map_err(|refused| of_issuer(&refused))?,
-            None => {
-                let call = call_of(parts);
-                let chance = chance().ok_or_else(internal)?;
-                let desk = Desk {
-                    snapshot: &snapshot,
-                    call: &call,
-                    used: &self.used,
-                    chance,
-                    now,
-                };
-                let ask = AssumeRoleWithWebIdentity {
-                    role_arn: role.arn.as_str().to_owned(),
-                    session_name: identity.session_name.clone(),
-                    token: token.to_owned(),
-                    ..AssumeRoleWithWebIdentity::default()
-                };
-                let issued = desk.assume_role_with_web_identity(&ask);
-                let (issued, _) = issued.map_err(|refused| of_issue(&refused))?;
-                Vended {
-                    access_key_id: issued.credentials.access_key_id.clone(),
-                    secret: issued.credentials.secret.clone(),
-                    token: crate::model::Secret::new(issued.credentials.token.clone().into_bytes()),
-                    expires_at: issued.claims.expires_at,
-                }
+                .map_err(|refused| of_issuer(&refused))?
+        } else {
+            let call = call_of(parts);
+            let chance = chance().ok_or_else(internal)?;
+            let desk = Desk {
+                snapshot: &snapshot,
+                call: &call,
+                used: &self.used,
+                chance,
+                now,
+            };
+            let ask = AssumeRoleWithWebIdentity {
+                role_arn: role.arn.as_str().to_owned(),
+                session_name: identity.session_name.clone(),
+                token: token.to_owned(),
+                ..AssumeRoleWithWebIdentity::default()
+            };
+            let issued = desk.assume_role_with_web_identity(&ask);
+            let (issued, _) = issued.map_err(|refused| of_issue(&refused))?;
+            Vended {
+                access_key_id: issued.credentials.access_key_id.clone(),
+                secret: issued.credentials.secret.clone(),
+                token: crate::model::Secret::new(issued.credentials.token.clone().into_bytes()),
+                expires_at: issued.claims.expires_at,
             }
         };
         let half = i64::midpoint(now.seconds(), vended.expires_at.seconds());

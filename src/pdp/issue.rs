@@ -157,7 +157,7 @@ impl Desk<'_> {
             .ok_or_else(|| IssueFault::Validation(format!("The access key id {id} is not known.")))
     }
 
-    /// DecodeAuthorizationMessage (DAM): why somebody of the caller's account was denied.
+    /// `DecodeAuthorizationMessage` (DAM): why somebody of the caller's account was denied.
     ///
     /// # Errors
     ///

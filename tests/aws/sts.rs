@@ -85,9 +85,14 @@ impl Story {
         let bundle = around.path().join("bundle");
         std::fs::create_dir(&bundle).unwrap();
         for from in ["account.yaml", "services.yaml", "users.yaml"] {
-            let text = std::fs::read_to_string(root.join("deploy/aws/bundle").join(from)).unwrap();
+            let shipped =
+                std::fs::read_to_string(root.join("deploy/aws/bundle").join(from)).unwrap();
             let told = "protocol: aws-json\n  encodedDenials: true";
-            std::fs::write(bundle.join(from), text.replace("protocol: aws-json", told)).unwrap();
+            std::fs::write(
+                bundle.join(from),
+                shipped.replace("protocol: aws-json", told),
+            )
+            .unwrap();
         }
         let story = root.join("tests/aws/sts/story.yaml");
         std::fs::copy(story, bundle.join("story.yaml")).unwrap();
@@ -171,6 +176,13 @@ const NOT: &str = "is not authorized to perform: ";
 
 /// Steps that end in an error of the client's own.
 const REFUSED: &[Expected] = &[
+    // T37: the caller's own token, and not one of an issuer.
+    ("a session that has ended", "ExpiredToken", "is expired"),
+    (
+        "a session that has ended assumes",
+        "ExpiredToken",
+        "is expired",
+    ),
     (
         "a sealed reason, denied",
         "AccessDenied",
@@ -362,10 +374,28 @@ const REFUSED: &[Expected] = &[
     ("web identity past its end", "ExpiredTokenException", ""),
 ];
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn results() -> Vec<(&'static str, Value)> {
     let reader = "arn:aws:sts::210000000001:assumed-role/reader";
     let code = |status: u16, code: &str| json!([status, code]);
     vec![
+        // T32, DUR-04.
+        (
+            "72 hours where the operator raised it",
+            json!("arn:aws:sts::310000000001:assumed-role/deployer/job"),
+        ),
+        // T42.
+        (
+            "identity under a denial",
+            json!("arn:aws:iam::210000000001:user/dora"),
+        ),
+        (
+            "the command line with mfa_serial",
+            json!([
+                true,
+                "arn:aws:sts::210000000001:assumed-role/administrator/factor"
+            ]),
+        ),
         (
             "identity of a user",
             json!({"UserId": "AIDAEXAMPLECLEO00001", "Account": "210000000001", "Arn": "arn:aws:iam::210000000001:user/cleo"}),

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import os
+import pty
 import struct
 import subprocess
 import sys
@@ -343,6 +344,56 @@ step("pods by another name", lambda: ask_pods(Authorization=jwt, Host="evil.exam
 step("pods through a proxy", lambda: ask_pods(Authorization=jwt, **{"X-Forwarded-For": "192.0.2.1"}))
 step("pods from a page", lambda: ask_pods(Authorization=jwt, Origin="http://evil.example"))
 step("pods by another path", lambda: ask_pods("/", Authorization=jwt))
+
+# What has ended: a session of a second.
+minted = json.loads(subprocess.run([*SETTINGS["process"].split(), "--duration", "1"], capture_output=True, check=True).stdout)
+brief = (minted["AccessKeyId"], minted["SecretAccessKey"], minted["SessionToken"])
+while True:
+    try:
+        sts(brief).get_caller_identity()
+    except ClientError:
+        break
+step("a session that has ended", lambda: get(brief, "research/1"))
+step("a session that has ended assumes", lambda: assume(brief, "writer"))
+step("72 hours where the operator raised it", lambda: assume(cleo, deployer, ExternalId="unique-42", DurationSeconds=259200)["AssumedRoleUser"]["Arn"])
+step("identity under a denial", lambda: sts(dora).get_caller_identity()["Arn"])
+
+
+def with_code(arguments, config, code):
+    """The command line asks at the terminal for the code of a second factor."""
+    with tempfile.TemporaryDirectory() as home:
+        path = os.path.join(home, "config")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(config)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH")}
+            environment |= {"HOME": home, "AWS_CONFIG_FILE": path, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL_STS": STS}
+            os.execve(SETTINGS["aws"], [SETTINGS["aws"], *arguments], environment)
+        said = b""
+        asked = False
+        while True:
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:
+                part = b""
+            if not part:
+                break
+            said += part
+            if not asked and b"MFA code" in said:
+                os.write(terminal, code.encode() + b"\n")
+                asked = True
+        os.waitpid(pid, 0)
+        return [asked, said.decode().strip().splitlines()[-1]]
+
+
+factor_profile = profile + f"""[profile factor]
+source_profile = base
+role_arn = {HOME}/administrator
+role_session_name = factor
+mfa_serial = {device}
+"""
+step("the command line with mfa_serial", lambda: with_code([*whoami, "--profile", "factor"], factor_profile, totp(seed, 1)))
 
 # The protocol itself.
 
