@@ -6,6 +6,7 @@ mod cli;
 mod conformance;
 mod doors;
 mod envoy;
+mod fleet;
 mod identities;
 mod licences;
 mod lint;

@@ -34,6 +34,21 @@ impl Profile {
         }
     }
 
+    /// The headers by which the proxy tells what the client wanted; they are none of the client's.
+    const fn told(self) -> &'static [&'static str] {
+        match self {
+            Self::ForwardAuth => &[
+                "x-forwarded-for",
+                "x-forwarded-host",
+                "x-forwarded-method",
+                "x-forwarded-proto",
+                "x-forwarded-uri",
+            ],
+            Self::Nginx => &["x-original-method", "x-original-url", "x-real-ip"],
+            Self::Envoy => &[],
+        }
+    }
+
     /// Reads the client's call from the subrequest.
     ///
     /// # Errors
@@ -41,16 +56,16 @@ impl Profile {
     /// [`Refusal::Malformed`] when a header that has to tell something is missing, came twice or
     /// cannot be read.
     pub(super) fn read(self, parts: &Parts, target: String) -> Result<HttpCall, Refusal> {
-        let mut headers = Headers::new();
         // `host` names this server, unless the subrequest itself is the call.
-        for (name, value) in parts
-            .headers
-            .iter()
-            .filter(|(name, _)| *name != header::HOST)
-        {
-            headers.push(name.as_str(), value.as_bytes());
+        let all = parts.headers.iter();
+        let all = all.filter(|(name, _)| *name != header::HOST);
+        let (mut of_proxy, mut headers) = (Headers::new(), Headers::new());
+        for (name, value) in all {
+            let is_told = self.told().contains(&name.as_str());
+            let list = if is_told { &mut of_proxy } else { &mut headers };
+            list.push(name.as_str(), value.as_bytes());
         }
-        let told = |name: &'static str| required(&headers, name);
+        let told = |name: &'static str| required(&of_proxy, name);
         let (method, scheme, authority, target, peer) = match self {
             Self::ForwardAuth => {
                 let scheme = told("x-forwarded-proto")?;

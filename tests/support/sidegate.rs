@@ -59,6 +59,12 @@ impl Sidegate {
         Self::spawn(Arc::new(around), &["--credentials", &directory], variables)
     }
 
+    /// Starts a server in the directory of an earlier one that had secrets.
+    pub(crate) fn start_with_credentials(around: Arc<TempDir>) -> Self {
+        let credentials = around.path().join("credentials").display().to_string();
+        Self::spawn(around, &["--credentials", &credentials], &[])
+    }
+
     fn spawn(around: Arc<TempDir>, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let bundle = around.path().join("bundle");
         let socket = bundle.join(".sidegate/sidegate.sock");
