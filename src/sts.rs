@@ -125,6 +125,15 @@ impl TokenService {
     }
 }
 
+/// The action that a call asks for, once all of its parameters were looked at.
+///
+/// # Errors
+///
+/// [`IssueFault`] for the first that is missing, unknown, repeated or of another form.
+pub fn action(call: &HttpCall) -> Result<&'static str, IssueFault> {
+    Ok(Parameters::read(call)?.ask()?.name())
+}
+
 fn decide(desk: &Desk<'_>, ask: &Ask, event: &mut audit::Event<'_>) -> Result<Answer, IssueFault> {
     if let Ask::WebIdentity(ask) = ask {
         let (issued, identity) = desk.assume_role_with_web_identity(ask)?;

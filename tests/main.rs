@@ -22,5 +22,6 @@ mod readme;
 mod records;
 mod reload;
 mod rules;
+mod sessions;
 mod sigv4;
 mod support;

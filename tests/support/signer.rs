@@ -41,6 +41,12 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// The time by which it signs.
+pub(crate) fn now() -> sidegate::model::Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    sidegate::model::Timestamp::from_seconds(now.as_secs().cast_signed())
+}
+
 /// `YYYYMMDDTHHMMSSZ`, a number of seconds from now.
 pub(crate) fn time(offset_s: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

@@ -147,9 +147,10 @@ impl Claims {
         packed::encode(members)
     }
 
-    /// Reads what [`encode`](Self::encode) wrote. `None` for anything else: another order, another
-    /// form of a number, something behind it, a member that is unknown and counts.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads the one encoding that claims have. `None` for anything else: another order, another form
+    /// of a number, something behind it, a member that is unknown and counts.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut members = packed::decode(bytes)?;
         let mut take = |key: u64| {
             let at = members.iter().position(|(known, _)| *known == key)?;
