@@ -194,6 +194,54 @@ fn the_tour_with_clients_of_aws_works_as_it_is_printed() {
 }
 
 #[test]
+fn the_tour_of_temporary_credentials_works_as_it_is_printed() {
+    let test = "the_tour_of_temporary_credentials_works_as_it_is_printed";
+    let Some(python) = parts::python(test) else {
+        return;
+    };
+    let ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/sts");
+    let _ = std::fs::remove_dir_all(&directory);
+    let aws = python.with_file_name("aws").display().to_string();
+    let blocks = blocks("Temporary credentials").into_iter().map(|block| {
+        let block = block
+            .replace("cargo run --release --", env!("CARGO_BIN_EXE_sidegate"))
+            .replace("target/release/sidegate", env!("CARGO_BIN_EXE_sidegate"))
+            .replace("target/sts/tools/bin/aws", &aws);
+        let lines = block.lines().filter(|line| !line.contains("pip install"));
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    let blocks: Vec<String> = blocks.collect();
+    let [first, second] = blocks.as_slice() else {
+        panic!("two terminals");
+    };
+    let server = Shell::start(first);
+    eventually("readiness", || answers(9193, "/readyz").then_some(()));
+    let output = Command::new("bash")
+        .args(["-c", second])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let mut rest = &*told;
+    for text in [
+        "(AccessDenied) when calling the AssumeRole operation",
+        "\"principal\": \"arn:aws:iam::210000000001:role/reader\"",
+        "\"team\": \"research\"",
+        "accepted until ",
+        "the token is refused (revoked_token)",
+        "exit status 1",
+    ] {
+        let (_, after) = rest
+            .split_once(text)
+            .unwrap_or_else(|| panic!("no `{text}` where it belongs in:\n{told}"));
+        rest = after;
+    }
+    drop(server);
+    drop(ports);
+}
+
+#[test]
 fn the_quickstart_prints_commands_that_work() {
     let Some(grpcurl) = parts::grpcurl("the_quickstart_prints_commands_that_work") else {
         return;

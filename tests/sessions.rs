@@ -16,6 +16,7 @@ use sidegate::pdp::{Pdp, Verdict};
 use sidegate::policy::Keys;
 use sidegate::snapshot::Store;
 use sidegate::telemetry::Metrics;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 const ACTIONS: usize = 6;
@@ -45,9 +46,10 @@ fn document(allowed: &[bool], denied: &[bool]) -> String {
 fn bundle(role: &str, boundary: Option<&str>) -> String {
     let mut routes = String::new();
     for at in 0..ACTIONS {
-        routes.push_str(&format!(
+        let _ = write!(
+            routes,
             "\n    - {{match: \"GET /{at}\", action: \"shop:Get{at}\", resource: \"arn:aws:shop:::{at}\"}}"
-        ));
+        );
     }
     let limit = boundary
         .map(|_| "\n  permissionsBoundary: limit")
