@@ -51,8 +51,8 @@ pub use revocations::Revocations;
 pub use sigv4::{SigV4Error, SignatureForm, SignedCall, SigningKey};
 pub use spiffe::PeerError;
 pub use token::{
-    Chance, Claims, Credentials, KeySetFile, MAX_CHAIN, MAX_LIFE_S, MintError, PREFIX, Packed,
-    ReadKeyFile, Session, SessionKind, SigningKeyFile, TokenError, TokenId, TokenKeys,
+    Chance, Claims, Credentials, KeySetFile, Link, MAX_CHAIN, MAX_LIFE_S, MintError, PREFIX,
+    Packed, ReadKeyFile, Session, SessionKind, SigningKeyFile, TokenError, TokenId, TokenKeys,
     TokenKeysError,
 };
 pub use totp::SecondFactors;

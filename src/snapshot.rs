@@ -92,6 +92,10 @@ enum SessionPolicy {
     Managed(String),
 }
 
+/// A session has a policy that is not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingPolicy;
+
 /// How many compiled session policies are kept.
 const MAX_SESSION_POLICIES: u64 = 10_000;
 
@@ -143,6 +147,9 @@ impl Snapshot {
                     return Err(faults);
                 }
                 warnings.extend(of_keys);
+                if token_keys.is_some() {
+                    warnings.extend(nameless(bundle));
+                }
                 let snapshot = Self {
                     revision: origin.revision,
                     compiled_at: origin.at,
@@ -185,13 +192,18 @@ impl Snapshot {
         &self.condition_keys
     }
 
-    /// The session policies of a session, ready to be judged; `None` where it has none. One that is
-    /// gone leaves none of them, which denies everything (PKD-04).
-    #[must_use]
-    pub fn session_policies(&self, session: &Session) -> Option<Vec<Arc<Document>>> {
+    /// The session policies of a session, ready to be judged; `None` where it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingPolicy`] when one is gone: nobody knows any more what it denied (PKD-04).
+    pub fn session_policies(
+        &self,
+        session: &Session,
+    ) -> Result<Option<Vec<Arc<Document>>>, MissingPolicy> {
         let packed = &session.claims.packed;
         if !packed.has_policies() {
-            return None;
+            return Ok(None);
         }
         let compiled = |name: SessionPolicy, text: &str, policy: &Policy| {
             let compile = || Arc::new(Document::compile(text, policy));
@@ -204,12 +216,32 @@ impl Snapshot {
         }
         for arn in &packed.policy_arns {
             let Some(policy) = self.policies.managed(session.claims.account, arn) else {
-                return Some(Vec::new());
+                return Err(MissingPolicy);
             };
             documents.push(compiled(SessionPolicy::Managed(arn.clone()), arn, policy));
         }
-        Some(documents)
+        Ok(Some(documents))
     }
+}
+
+/// T29: without a `uniqueId` nobody can tell a role or user from another one of the same name.
+fn nameless(bundle: &Bundle) -> Option<Diagnostic> {
+    let directory = &bundle.directory;
+    let roles = directory.roles.iter().map(|role| &role.identity);
+    let users = directory.users.iter().map(|user| &user.identity);
+    let mut without = roles
+        .chain(users)
+        .filter(|identity| identity.unique_id.is_none());
+    let first = without.next()?;
+    let count = 1 + without.count();
+    let message = format!(
+        "{count} roles and users have no `uniqueId`, `{}` among them: made anew under an old name, they take over its sessions",
+        first.name
+    );
+    let warning = Diagnostic::warning("TOK-15", first.place.clone(), message);
+    Some(warning.hint(
+        "give each one that is made an id of its own, such as `AROA…` with 17 letters and digits",
+    ))
 }
 
 /// The keys of session tokens, if the credentials directory holds any.

@@ -33,11 +33,14 @@ use parameters::{Ask, Parameters};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The longest body, in bytes (STS-03).
 const MAX_BODY: usize = 256 * 1024;
 /// The longest that a body is waited for.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// The most calls in progress at once.
+const MAX_AT_ONCE: usize = 256;
 /// The longest that the keys of an issuer are waited for.
 const LONGEST: Duration = Duration::from_secs(2);
 
@@ -48,6 +51,7 @@ pub struct TokenService {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     used: UsedCodes,
+    places: Arc<Semaphore>,
 }
 
 impl TokenService {
@@ -59,6 +63,7 @@ impl TokenService {
             clock,
             metrics,
             used: UsedCodes::default(),
+            places: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         }
     }
 
@@ -77,6 +82,9 @@ impl TokenService {
         let _in_flight = self.metrics.enter(Door::Sts);
         let stopwatch = Stopwatch::start();
         let id = DecisionId::random();
+        let Ok(_place) = self.places.try_acquire() else {
+            return write(Err(IssueFault::Refused(Refusal::Overload)), &id);
+        };
         let limited = Limited::new(body, MAX_BODY).collect();
         let bytes = match tokio::time::timeout(BODY_TIMEOUT, limited).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
@@ -98,8 +106,8 @@ impl TokenService {
     }
 
     async fn answer(&self, call: &HttpCall, id: &DecisionId) -> Result<Answer, IssueFault> {
-        let parameters = Parameters::read(call)?;
-        let ask = parameters.ask()?;
+        let ask = Parameters::read(call).and_then(Parameters::ask);
+        let ask = ask.inspect_err(|fault| audit::unread(call, fault, id))?;
         if let Ask::WebIdentity(asked) = &ask
             && let Some(unsettled) = self.pdp.unsettled_token(&asked.token, self.clock.now())
         {
@@ -196,6 +204,9 @@ fn read(parts: &Parts, body: Bytes) -> Result<HttpCall, Refusal> {
         .path_and_query()
         .map_or("/", |target| target.as_str());
     let address = parts.extensions.get::<ClientAddress>();
+    // Somebody stands between, who knows what this server cannot.
+    let is_relayed = headers.has("x-forwarded-for") || headers.has("forwarded");
+    let address = address.filter(|_| !is_relayed);
     Ok(HttpCall {
         method: parts.method.as_str().to_owned(),
         scheme: String::new(),
@@ -205,6 +216,8 @@ fn read(parts: &Parts, body: Bytes) -> Result<HttpCall, Refusal> {
         body: Body::Known(body),
         peer: Peer {
             ip: address.map(|address| address.0),
+            // This door itself speaks no TLS.
+            secure: (!is_relayed).then_some(false),
             ..Peer::default()
         },
         protocol: Protocol::Http,

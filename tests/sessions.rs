@@ -101,13 +101,14 @@ fn decision_point(text: &str, now: Timestamp) -> Pdp {
     Pdp::new(store, Arc::new(Metrics::new().unwrap()))
 }
 
-fn mint(policy: Option<String>, now: Timestamp) -> Credentials {
+fn mint(policy: Option<String>, arns: &[&str], now: Timestamp) -> Credentials {
     let account = AccountId::parse("210000000001").unwrap();
     let at = |seconds: i64| Timestamp::from_seconds(now.seconds() + seconds);
     let claims = Claims {
         session_name: Some("job".to_owned()),
         packed: Packed {
             policy,
+            policy_arns: arns.iter().map(|arn| (*arn).to_owned()).collect(),
             ..Packed::default()
         },
         ..Claims::new(SessionKind::Role, account, ROLE, (at(0), at(900)))
@@ -121,6 +122,16 @@ fn mint(policy: Option<String>, now: Timestamp) -> Credentials {
 }
 
 fn may(pdp: &Pdp, credentials: &Credentials, action: usize, now: Timestamp) -> bool {
+    match ask(pdp, credentials, action, now) {
+        Verdict::Allow(_) => true,
+        Verdict::Refuse(refusal) => {
+            assert_eq!(refusal.label(), "deny", "{refusal:?}");
+            false
+        }
+    }
+}
+
+fn ask(pdp: &Pdp, credentials: &Credentials, action: usize, now: Timestamp) -> Verdict {
     let target = format!("/{action}");
     let empty = sha256(b"");
     let secret = String::from_utf8(credentials.secret.expose().to_vec()).unwrap();
@@ -152,13 +163,24 @@ fn may(pdp: &Pdp, credentials: &Credentials, action: usize, now: Timestamp) -> b
         peer: Peer::default(),
         protocol: Protocol::Http,
     };
-    let outcome = pdp.decide(&call, now);
-    match &outcome.verdict {
-        Verdict::Allow(_) => true,
-        Verdict::Refuse(refusal) => {
-            assert_eq!(refusal.label(), "deny", "{refusal:?}");
-            false
-        }
+    pdp.decide(&call, now).verdict
+}
+
+#[test]
+fn without_one_of_its_policies_a_session_may_nothing() {
+    // PKD-04: nobody knows any more what it denied, so that not even a policy that names the session
+    // lets it in.
+    let now = crate::support::signer::now();
+    let all = document(&[true; ACTIONS], &[false; ACTIONS]);
+    let shelf = "\n---\napiVersion: sidegate.dev/v1alpha1\nkind: IamResource\nmetadata: {name: zero}\nspec:\n  arn: arn:aws:shop:::0\n  account: \"210000000001\"\n  policy: {Version: \"2012-10-17\", Statement: [{Effect: Allow, Principal: {AWS: \"arn:aws:sts::210000000001:assumed-role/reader/job\"}, Action: \"shop:*\", Resource: \"*\"}]}";
+    let text = format!("{}{shelf}", bundle(&all, Some(&all)));
+    let pdp = decision_point(&text, now);
+    let limit = "arn:aws:iam::210000000001:policy/limit";
+    assert!(may(&pdp, &mint(None, &[limit], now), 0, now));
+    let gone = "arn:aws:iam::210000000001:policy/gone";
+    for arns in [&[gone][..], &[limit, gone]] {
+        let verdict = ask(&pdp, &mint(Some(all.clone()), arns, now), 0, now);
+        assert!(matches!(verdict, Verdict::Refuse(_)), "{arns:?}");
     }
 }
 
@@ -177,7 +199,7 @@ proptest! {
         let text = |(allowed, denied): &(Set, Set)| document(allowed, denied);
         let limit = boundary.as_ref().map(text);
         let pdp = decision_point(&bundle(&text(&role), limit.as_deref()), now);
-        let credentials = mint(policy.as_ref().map(text), now);
+        let credentials = mint(policy.as_ref().map(text), &[], now);
         for action in 0..ACTIONS {
             let by = |set: &(Set, Set)| set.0[action] && !set.1[action];
             let expected = by(&role) && policy.as_ref().is_none_or(by) && boundary.as_ref().is_none_or(by);

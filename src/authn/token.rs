@@ -20,7 +20,7 @@ mod error;
 mod key_set;
 mod packed;
 
-pub use claims::{Claims, MAX_CHAIN, SessionKind};
+pub use claims::{Claims, Link, MAX_CHAIN, SessionKind};
 pub use envelope::TokenId;
 pub use error::TokenError;
 pub use key_set::{KeySetFile, ReadKeyFile, SigningKeyFile, TokenKeysError};
@@ -249,20 +249,18 @@ impl TokenKeys {
             id: chance.id,
             access_key,
         };
-        let seal = |padding: usize| {
-            let sealed =
-                envelope::seal(header, &claims.encode(padding), &reading.key, &signing.key);
-            let sealed = sealed.ok_or(MintError::Sealing)?;
-            let token = format!("{PREFIX}{}", base64url::encode(&sealed));
-            Ok((sealed, token))
-        };
-        let (mut sealed, mut token) = seal(0)?;
-        // Padding comes at the price of a few bytes of its own, so one more round may be needed.
+        // A token is sealed once: its id is its nonce, too.
+        let mut encoded = claims.encode(0);
         let mut padding = 0;
-        while token.len() < min_chars {
-            padding += ((min_chars - token.len()) * 3).div_ceil(4).max(1);
-            (sealed, token) = seal(padding)?;
+        while chars_of(encoded.len()) < min_chars {
+            padding += ((min_chars - chars_of(encoded.len())) * 3)
+                .div_ceil(4)
+                .max(1);
+            encoded = claims.encode(padding);
         }
+        let sealed = envelope::seal(header, &encoded, &reading.key, &signing.key);
+        let sealed = sealed.ok_or(MintError::Sealing)?;
+        let token = format!("{PREFIX}{}", base64url::encode(&sealed));
         if token.len() > MAX_MADE.max(min_chars + 16) {
             return Err(MintError::TooLong);
         }
@@ -291,6 +289,11 @@ impl TokenKeys {
     }
 }
 
+/// How long the text of a token is whose claims have so many bytes.
+fn chars_of(claims: usize) -> usize {
+    PREFIX.len() + (4 * (claims + envelope::OVERHEAD)).div_ceil(3)
+}
+
 fn find<K>(keys: &[Dated<K>], id: u32, now: Timestamp) -> Option<&K> {
     let known = keys.iter().find(|key| key.id == id)?;
     known.reads_at(now).then_some(&known.key)
@@ -298,17 +301,14 @@ fn find<K>(keys: &[Dated<K>], id: u32, now: Timestamp) -> Option<&K> {
 
 fn newest<K>(keys: &[Dated<K>], now: Timestamp) -> Option<&Dated<K>> {
     let active = keys.iter().filter(|key| key.issues_at(now));
-    active.max_by_key(|key| (key.active_from, key.id))
+    // One that is on its way out makes room for its successor, within a second as well.
+    active.max_by_key(|key| (key.not_after.is_none(), key.active_from, key.id))
 }
 
 impl Session {
     fn is_of_key(&self, access_key_id: Option<&str>) -> bool {
         let read = |id| AccessKeyBytes::parse_temporary(id) == Some(self.access_key);
         access_key_id.is_none_or(read)
-    }
-
-    pub(super) fn access_key(&self) -> AccessKeyBytes {
-        self.access_key
     }
 
     /// The secret access key.
@@ -328,6 +328,12 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Credentials({}, [redacted])", self.access_key_id)
     }
+}
+
+/// Keys that issue, for tests beside this one.
+#[cfg(test)]
+pub(super) fn test_keys() -> TokenKeys {
+    tests::compiled(&tests::key_set("prod", 1))
 }
 
 #[cfg(test)]

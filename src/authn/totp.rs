@@ -35,10 +35,23 @@ impl SecondFactors {
             for device in &user.mfa_devices {
                 let seed = file(&device.secret_file).and_then(read_seed);
                 let user = user.identity.arn.as_str().into();
-                devices.insert(device.serial.as_str().into(), Device { user, seed });
+                let serial = device.serial.as_str().into();
+                let entry = devices.entry(serial);
+                // A device that two users have proves nothing of either.
+                entry
+                    .and_modify(|device: &mut Device| device.seed = None)
+                    .or_insert(Device { user, seed });
             }
         }
         Self(devices)
+    }
+
+    /// Whether a device is one of the user with this ARN.
+    #[must_use]
+    pub fn is_of(&self, user: &str, serial: &str) -> bool {
+        self.0
+            .get(serial)
+            .is_some_and(|device| *device.user == *user)
     }
 
     /// The step whose code this is, for a device of the user with this ARN: that of `now`, or one

@@ -121,10 +121,15 @@ fn issuer(directory: &Path) -> PathBuf {
     directory.join("issuer").join(TOKEN_KEYS)
 }
 
+fn sidecar(directory: &Path) -> PathBuf {
+    directory.join("sidecar").join(TOKEN_KEYS)
+}
+
 fn generate(directory: &Path, trust_domain: String, now: Timestamp) -> Result<(), KeysError> {
-    let path = issuer(directory);
-    if path.exists() {
-        return Err(KeysError::Exists(path.display().to_string()));
+    for path in [issuer(directory), sidecar(directory)] {
+        if path.exists() {
+            return Err(KeysError::Exists(path.display().to_string()));
+        }
     }
     let set = KeySetFile {
         trust_domain,
@@ -158,19 +163,30 @@ fn rotate(
     set.read_keys.retain(|key| !is_over(key.not_after.as_ref()));
     set.signing_keys
         .retain(|key| !is_over(key.not_after.as_ref()));
+    // Where nothing is left that issues, the new key does at once.
+    let starts = |active: bool| if active { from } else { now };
+    let is_active = |from: &str, end: Option<&String>| {
+        end.is_none() && Timestamp::parse(from).is_ok_and(|from| from <= now)
+    };
+    let mut keys = set.read_keys.iter();
+    let reading_from = starts(keys.any(|key| is_active(&key.active_from, key.not_after.as_ref())));
+    let mut keys = set.signing_keys.iter();
+    let signing_from = starts(keys.any(|key| is_active(&key.active_from, key.not_after.as_ref())));
+    let read = read || set.read_keys.is_empty();
+    let signing = signing || set.signing_keys.is_empty();
     if read {
         for key in &mut set.read_keys {
             key.not_after.get_or_insert_with(|| end.clone());
         }
         let ids: Vec<u32> = set.read_keys.iter().map(|key| key.id).collect();
-        set.read_keys.push(read_key(&ids, from)?);
+        set.read_keys.push(read_key(&ids, reading_from)?);
     }
     if signing {
         for key in &mut set.signing_keys {
             key.not_after.get_or_insert_with(|| end.clone());
         }
         let ids: Vec<u32> = set.signing_keys.iter().map(|key| key.id).collect();
-        set.signing_keys.push(signing_key(&ids, from)?);
+        set.signing_keys.push(signing_key(&ids, signing_from)?);
     }
     write_both(directory, &set)
 }
@@ -266,9 +282,8 @@ fn check(set: &KeySetFile, shown: &str) -> Result<(), KeysError> {
 /// Sidecars first: a token that nobody can read yet must not be made.
 fn write_both(directory: &Path, set: &KeySetFile) -> Result<(), KeysError> {
     check(set, &set.trust_domain)?;
-    let of_sidecars = directory.join("sidecar").join(TOKEN_KEYS);
     for (path, set) in [
-        (of_sidecars, &set.without_private_keys()),
+        (sidecar(directory), &set.without_private_keys()),
         (issuer(directory), set),
     ] {
         let shown = path.display().to_string();

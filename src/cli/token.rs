@@ -16,7 +16,7 @@ use aws_lc_rs::rand;
 use clap::{Args, Subcommand, ValueEnum};
 use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -310,10 +310,17 @@ fn described(session: &Session) -> Map<String, Value> {
         SessionKind::Role => "role",
         SessionKind::Federated => "federated-user",
     };
-    let ancestors: Vec<String> = claims
-        .ancestors
+    let lineage: Vec<Value> = claims
+        .lineage
         .iter()
-        .map(|id| HEXLOWER.encode(id))
+        .map(|link| {
+            json!({
+                "tokenId": link.token.map(|id| HEXLOWER.encode(&id)),
+                "accessKeyId": link.access_key,
+                "principal": link.principal,
+                "session": link.session,
+            })
+        })
         .collect();
     let tags: Map<String, Value> = claims
         .packed
@@ -338,9 +345,7 @@ fn described(session: &Session) -> Map<String, Value> {
         "transitiveTagKeys": claims.packed.transitive,
         "policy": claims.packed.policy,
         "policyArns": claims.packed.policy_arns,
-        "obtainedBy": claims.parent,
-        "obtainedWith": claims.parent_key,
-        "ancestors": ancestors,
+        "lineage": lineage,
         "provider": claims.provider,
         "bearer": claims.bearer,
         "audience": claims.audience,
@@ -386,8 +391,22 @@ impl Revoke {
             return Err(TokenCommandError::Entry(fault.message.clone()));
         }
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.append(true).create(true).open(&self.file)?;
-        file.write_all(line.as_bytes())?;
+        let mut file = options
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&self.file)?;
+        let mut text = line;
+        if file.metadata()?.len() > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            // A line that nobody ended is another entry's.
+            if last != *b"\n" {
+                text.insert(0, '\n');
+            }
+        }
+        file.write_all(text.as_bytes())?;
         file.sync_all()?;
         Ok(())
     }

@@ -31,7 +31,6 @@ pub struct Table {
     /// Object stores by the hosts below which each label is a bucket, with the dot before them.
     buckets: Vec<(Box<str>, Arc<S3>)>,
     catalogue: Catalogue,
-    regions: Vec<Box<str>>,
 }
 
 /// The routes of one host, or those for any host.
@@ -147,11 +146,6 @@ impl Table {
                 meaning.of(call, &path, &query)
             }
         }
-    }
-
-    /// The regions of all services.
-    pub fn regions(&self) -> impl Iterator<Item = &str> {
-        self.regions.iter().map(|region| &**region)
     }
 
     /// The service that a call is for, so far as the call can be read at all. Neither headers nor

@@ -98,6 +98,9 @@ pub(super) fn verified(
         (caller, payload)
     } else {
         let keys = &snapshot.access_keys;
+        if snapshot.revocations.has_key(id) {
+            return Err(refuse(SigV4Error::InactiveKey));
+        }
         let (user, key) = keys
             .signing_key(id, date, region, service)
             .map_err(refuse)?;
@@ -114,6 +117,7 @@ pub(super) fn verified(
     caller.access_key_id = Some(id.to_owned());
     caller.signature = Some(Signature {
         form: signed.form(),
+        region: region.into(),
         age_s: now.seconds().saturating_sub(signed.signed_at().seconds()),
         headers: signed.signed_headers().map(Box::from).collect(),
         payload,

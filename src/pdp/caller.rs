@@ -46,6 +46,8 @@ pub struct Caller {
 pub struct Signature {
     /// Where it stood.
     pub form: SignatureForm,
+    /// The region that it is scoped to.
+    pub region: Box<str>,
     /// How old it is, in seconds; less than zero by a clock that is ahead.
     pub age_s: i64,
     /// The headers under it, in lower case.

@@ -134,7 +134,16 @@ pub(super) fn of_caller(caller: &Caller, call: &HttpCall, now: Timestamp) -> Con
     let mut context = Context::new();
     set_network(&mut context, call);
     context.set("aws:ViaAWSService", "false");
-    context.set_unknown("aws:RequestedRegion");
+    match caller
+        .signature
+        .as_ref()
+        .map(|signature| &*signature.region)
+    {
+        // The old global endpoint is in the first region.
+        Some("aws-global") => context.set("aws:RequestedRegion", "us-east-1"),
+        Some(region) => context.set("aws:RequestedRegion", region),
+        None => context.set_unknown("aws:RequestedRegion"),
+    }
     set_caller(&mut context, caller, now);
     set_time(&mut context, now);
     context

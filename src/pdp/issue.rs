@@ -17,8 +17,8 @@ pub use second_factor::{Proof, UsedCodes};
 pub use user::{FederationToken, SessionToken};
 
 use crate::authn::{
-    AccessKeyBytes, Chance, Claims, Credentials, MintError, Presented, SigV4Error, SignedCall,
-    TokenId, presented,
+    AccessKeyBytes, Chance, Claims, Credentials, Link, MintError, Presented, SigV4Error,
+    SignedCall, TokenKeys, presented,
 };
 use crate::engine::{Subject, judge};
 use crate::model::{
@@ -118,8 +118,8 @@ impl Desk<'_> {
         };
         let signed = read.map_err(refuse)?;
         let mut signing = Signing::of(STS, None, &[PayloadMode::Verified]);
-        let regions = self.snapshot.mapping.regions();
-        signing.regions.extend(regions.map(str::to_owned));
+        // Clients sign for whatever region they are in; the service is one for all of them.
+        signing.regions = vec![signed.region().to_owned()];
         signed.check_scope(&signing).map_err(refuse)?;
         signed.check_clock(&signing, self.now).map_err(refuse)?;
         signed.check_token().map_err(refuse)?;
@@ -180,6 +180,12 @@ impl Desk<'_> {
         context::of_caller(caller, self.call, self.now)
     }
 
+    /// Whether anything can be issued here: nothing else is looked at where it cannot.
+    fn keys(&self) -> Result<&TokenKeys, IssueFault> {
+        let keys = self.snapshot.token_keys.as_ref();
+        keys.filter(|keys| keys.issues()).ok_or(IssueFault::NoKeys)
+    }
+
     /// Asks the engine.
     fn decide(
         &self,
@@ -221,11 +227,7 @@ impl Desk<'_> {
         min_chars: usize,
         packed_percent: Option<usize>,
     ) -> Result<Issued, IssueFault> {
-        let keys = self
-            .snapshot
-            .token_keys
-            .as_ref()
-            .ok_or(IssueFault::NoKeys)?;
+        let keys = self.keys()?;
         let minted = keys.mint(claims.clone(), min_chars, self.chance, self.now);
         let credentials = minted.map_err(|fault| match fault {
             MintError::NoKey => IssueFault::NoKeys,
@@ -262,14 +264,28 @@ fn set_tags(context: &mut Context, tags: &[(String, String)]) {
     context.set_all("aws:TagKeys", keys);
 }
 
-/// The ids of the tokens that a new one is obtained with.
-fn ancestors(caller: &Caller) -> Vec<TokenId> {
-    let token = caller.token.as_deref();
-    token.map_or_else(Vec::new, |token| {
-        let mut ancestors = token.claims.ancestors.clone();
-        ancestors.push(token.id);
-        ancestors
-    })
+/// The credentials that a new session is obtained with.
+fn lineage(caller: &Caller) -> Vec<Link> {
+    let access_key = caller.access_key_id.clone().unwrap_or_default();
+    let Some(token) = caller.token.as_deref() else {
+        let principal = caller.principal.arn();
+        return vec![Link {
+            token: None,
+            access_key,
+            principal: principal.map_or("", Arn::as_str).to_owned(),
+            session: None,
+            issued_at: None,
+        }];
+    };
+    let mut lineage = token.claims.lineage.clone();
+    lineage.push(Link {
+        token: Some(token.id),
+        access_key,
+        principal: token.claims.principal.clone(),
+        session: token.arn(),
+        issued_at: Some(token.claims.issued_at),
+    });
+    lineage
 }
 
 /// IDS-04.

@@ -6,7 +6,7 @@ use crate::model::{Credential, FederationIssuer, Principal, Timestamp};
 use crate::pdp::authenticate;
 use crate::pdp::caller::{AuthenticationType, Caller};
 use crate::pdp::outcome::Refusal;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{MissingPolicy, Snapshot};
 use std::sync::Arc;
 
 /// The longest that a session may be used without a signature, in seconds (BRR-03).
@@ -104,8 +104,10 @@ pub(super) fn caller(
     let is_same = |subject: &&Arc<Subject>| subject.unique_id == claims.unique_id;
     let of_user = |arn: &str| {
         // What a user's key began ends with the key.
-        let key = claims.parent_key.as_deref();
-        let is_active = key.is_some_and(|key| snapshot.access_keys.is_active(key));
+        let keys = &snapshot.access_keys;
+        let key = claims.parent_key();
+        let is_active =
+            key.is_some_and(|key| keys.is_active(key) && keys.user_of(key) == Some(arn));
         let user = policies.user(arn).filter(is_same);
         user.filter(|_| is_active).ok_or_else(gone)
     };
@@ -129,7 +131,7 @@ pub(super) fn caller(
             caller
         }
         SessionKind::Federated => {
-            let user = of_user(claims.parent.as_deref().unwrap_or_default())?;
+            let user = of_user(claims.parent().unwrap_or_default())?;
             let arn = crate::model::Arn::parse(&claims.principal).map_err(|_| gone())?;
             let principal = Principal::FederatedUser {
                 arn,
@@ -146,7 +148,9 @@ pub(super) fn caller(
     caller.transitive_tags.clone_from(&claims.packed.transitive);
     caller.provider.clone_from(&claims.provider);
     caller.claims.clone_from(&claims.carried);
-    caller.session_policies = snapshot.session_policies(session);
+    // PKD-04: without one of its policies a session may do nothing at all.
+    let policies = snapshot.session_policies(session);
+    caller.session_policies = policies.map_err(|MissingPolicy| gone())?;
     caller.token = Some(Arc::clone(session));
     Ok(caller)
 }

@@ -44,9 +44,19 @@ pub struct OidcProvider {
     pub default_role: Option<String>,
     /// The claim that becomes the session name.
     pub session_name: String,
+    /// Whether the bundle says so: sessions then have that name and no other (CLM-05).
+    pub names_sessions: bool,
     /// The cluster whose service accounts the tokens are for: their claims become session tags
     /// (K8S-04).
     pub cluster: Option<Cluster>,
+}
+
+impl OidcProvider {
+    /// Whether the bundle says which roles its tokens stand for: they then stand for no others.
+    #[must_use]
+    pub fn maps_roles(&self) -> bool {
+        !self.roles.is_empty() || self.role_claim.is_some() || self.default_role.is_some()
+    }
 }
 
 /// A cluster of Kubernetes (K8S-04).

@@ -1,5 +1,6 @@
 //! The record of what was issued, to whom and from where.
 
+use crate::authn::SignedCall;
 use crate::model::{HttpCall, Timestamp};
 use crate::pdp::issue::IssueFault;
 use crate::pdp::{Caller, DecisionId};
@@ -29,6 +30,9 @@ impl<'a> Event<'a> {
         );
         members.insert("userAgent".to_owned(), json!(agent));
         members.insert("requestParameters".to_owned(), parameters(ask));
+        // Until it is proven, it is what the call says.
+        let named = json!({"accessKeyId": access_key(call)});
+        members.insert("userIdentity".to_owned(), named);
         Self { members, ask }
     }
 
@@ -81,6 +85,20 @@ impl<'a> Event<'a> {
         let name = self.ask.name();
         tracing::info!(target: "sidegate::audit", name, %event, "sts");
     }
+}
+
+/// A call that asks for nothing that there is.
+pub(super) fn unread(call: &HttpCall, fault: &IssueFault, id: &DecisionId) {
+    let (code, _, message) = fault.code().unwrap_or_default();
+    let source = call.peer.ip.map(|ip| ip.to_string());
+    let access_key = access_key(call);
+    tracing::info!(target: "sidegate::audit", event_id = id.as_str(), code, message, source, access_key, "sts");
+}
+
+/// The access key that a call names; nobody vouches for it yet.
+fn access_key(call: &HttpCall) -> Option<String> {
+    let signed = SignedCall::of_header(call).ok()?;
+    Some(signed.access_key_id().to_owned())
 }
 
 fn parameters(ask: &Ask) -> Value {

@@ -176,6 +176,17 @@ const NOT: &str = "is not authorized to perform: ";
 
 /// Steps that end in an error of the client's own.
 const REFUSED: &[Expected] = &[
+    ("a service-linked role", "AccessDenied", NOT),
+    (
+        "a code tells nothing of administrator",
+        "AccessDenied",
+        "MultiFactorAuthentication failed",
+    ),
+    (
+        "a code tells nothing of nobody",
+        "AccessDenied",
+        "MultiFactorAuthentication failed",
+    ),
     // T37: the caller's own token, and not one of an issuer.
     ("a session that has ended", "ExpiredToken", "is expired"),
     (

@@ -184,6 +184,7 @@ impl<'p> Check<'p, '_> {
             default_role,
             session_name: _,
             cluster: _,
+            names_sessions: _,
         } = self.provider;
         if audiences.is_empty() || audiences.iter().any(String::is_empty) {
             self.fault("JWT-06", "an issuer needs audiences, and none may be empty");

@@ -48,6 +48,7 @@ fn provider() -> OidcProvider {
         default_role: Some("reader".to_owned()),
         cluster: None,
         session_name: "sub".to_owned(),
+        names_sessions: false,
     }
 }
 

@@ -27,6 +27,21 @@ impl SessionKind {
     const ALL: [(Self, u64); 3] = [(Self::User, 1), (Self::Role, 2), (Self::Federated, 3)];
 }
 
+/// Credentials that a session was obtained with, directly or not: whoever ends them ends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The id of their token; long-term keys have none.
+    pub token: Option<TokenId>,
+    /// Their access key.
+    pub access_key: String,
+    /// The ARN of the user or role, or of the federated user.
+    pub principal: String,
+    /// The ARN of the session.
+    pub session: Option<String>,
+    /// When they were issued; long-term keys never were.
+    pub issued_at: Option<Timestamp>,
+}
+
 /// Everything that is known of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
@@ -53,12 +68,8 @@ pub struct Claims {
     pub source_identity: Option<String>,
     /// When a second factor was shown.
     pub mfa_at: Option<Timestamp>,
-    /// The tokens that this one was obtained with, the first one first.
-    pub ancestors: Vec<TokenId>,
-    /// The access key that it was obtained with.
-    pub parent_key: Option<String>,
-    /// Who obtained it.
-    pub parent: Option<String>,
+    /// The credentials that it was obtained with, and those that those were, the first one first.
+    pub lineage: Vec<Link>,
     /// The ARN of the identity provider behind it.
     pub provider: Option<String>,
     /// Claims of the provider's token that it carries as condition keys (CLM-03).
@@ -90,14 +101,33 @@ impl Claims {
             packed: Packed::default(),
             source_identity: None,
             mfa_at: None,
-            ancestors: Vec::new(),
-            parent_key: None,
-            parent: None,
+            lineage: Vec::new(),
             provider: None,
             carried: Vec::new(),
             bearer: false,
             audience: Vec::new(),
         }
+    }
+
+    /// How many sessions it was obtained through.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.lineage
+            .iter()
+            .filter(|link| link.token.is_some())
+            .count()
+    }
+
+    /// The access key that it was obtained with.
+    #[must_use]
+    pub fn parent_key(&self) -> Option<&str> {
+        self.lineage.last().map(|link| link.access_key.as_str())
+    }
+
+    /// The ARN of whoever obtained it.
+    #[must_use]
+    pub fn parent(&self) -> Option<&str> {
+        self.lineage.last().map(|link| link.principal.as_str())
     }
 
     /// The deterministic encoding (RFC 8949 section 4.2), with so many bytes of padding.
@@ -125,11 +155,11 @@ impl Claims {
         member(9, packed);
         member(10, self.source_identity.as_deref().map(text));
         member(11, self.mfa_at.map(seconds));
-        let ancestors = self.ancestors.iter().map(|id| Value::Bytes(id.to_vec()));
-        let ancestors = Value::Array(ancestors.collect());
-        member(12, (!self.ancestors.is_empty()).then_some(ancestors));
-        member(13, self.parent_key.as_deref().map(text));
-        member(14, self.parent.as_deref().map(text));
+        let lineage = (!self.lineage.is_empty()).then(|| {
+            let links = Value::Array(self.lineage.iter().map(Link::to_value).collect());
+            Value::Bytes(packed::deflate(&packed::encode(vec![(1, links)])))
+        });
+        member(12, lineage);
         member(15, self.provider.as_deref().map(text));
         let carried = self.carried.iter();
         let carried = carried.map(|(key, values)| Value::Array(vec![text(key), texts(values)]));
@@ -178,11 +208,17 @@ impl Claims {
         };
         claims.source_identity = optional(take(10), text)?;
         claims.mfa_at = optional(take(11), time)?;
-        for id in optional(take(12), list)?.unwrap_or_default() {
-            claims.ancestors.push(bytes_of(id)?.try_into().ok()?);
+        if let Some(deflated) = optional(take(12), bytes_of)? {
+            let [(1, links)] =
+                <[(u64, Value); 1]>::try_from(packed::decode(&packed::inflate(&deflated)?)?)
+                    .ok()?
+            else {
+                return None;
+            };
+            for link in list(links)? {
+                claims.lineage.push(Link::of_value(link)?);
+            }
         }
-        claims.parent_key = optional(take(13), text)?;
-        claims.parent = optional(take(14), text)?;
         claims.provider = optional(take(15), text)?;
         for pair in optional(take(16), list)?.unwrap_or_default() {
             let [key, values] = <[Value; 2]>::try_from(list(pair)?).ok()?;
@@ -191,9 +227,38 @@ impl Claims {
         claims.bearer = optional(take(17), truth)?.unwrap_or_default();
         claims.audience = optional(take(18), texts)?.unwrap_or_default();
         let is_known = members.iter().all(|(key, _)| *key >= CRITICAL);
-        let is_shallow = claims.ancestors.len() <= MAX_CHAIN;
+        let is_shallow = claims.depth() <= MAX_CHAIN;
         let is_named = claims.session_name.is_some() == (claims.kind == SessionKind::Role);
         (is_known && is_shallow && is_named).then_some(claims)
+    }
+}
+
+impl Link {
+    fn to_value(&self) -> Value {
+        let text = |text: &str| Value::Text(text.to_owned());
+        Value::Array(vec![
+            self.token
+                .map_or(Value::Null, |id| Value::Bytes(id.to_vec())),
+            text(&self.access_key),
+            text(&self.principal),
+            self.session.as_deref().map_or(Value::Null, text),
+            self.issued_at
+                .map_or(Value::Null, |at| Value::Integer(at.seconds().into())),
+        ])
+    }
+
+    fn of_value(value: Value) -> Option<Self> {
+        let [token, key, principal, session, issued_at] =
+            <[Value; 5]>::try_from(list(value)?).ok()?;
+        let there = |value: Value| (value != Value::Null).then_some(value);
+        let token = optional(there(token), bytes_of)?;
+        Some(Self {
+            token: token.map(TokenId::try_from).transpose().ok()?,
+            access_key: text(key)?,
+            principal: text(principal)?,
+            session: optional(there(session), text)?,
+            issued_at: optional(there(issued_at), time)?,
+        })
     }
 }
 

@@ -28,6 +28,8 @@ const HEADER: usize = 36;
 const SIGNATURE: usize = 64;
 /// The length of the tag of a sealed body, in bytes.
 const TAG: usize = 16;
+/// What an envelope adds to claims, in bytes.
+pub(super) const OVERHEAD: usize = HEADER + TAG + SIGNATURE;
 /// What a signature is over begins with this, so that it is none of anything else (TOK-06).
 const LABEL: &[u8] = b"sidegate-session-token/v1\0";
 const SEAL: &[u8] = b"sidegate/v1/seal";

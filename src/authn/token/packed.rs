@@ -88,7 +88,7 @@ impl Packed {
     }
 }
 
-fn deflate(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn deflate(bytes: &[u8]) -> Vec<u8> {
     // What does not shrink grows by five bytes for each 16 KiB, and by a few more.
     let mut deflated = Vec::with_capacity(bytes.len() + bytes.len() / 1024 + 64);
     let mut compress = Compress::new(Compression::best(), false);
@@ -98,7 +98,7 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
     deflated
 }
 
-fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut inflated = Vec::with_capacity(MAX_INFLATED);
     let mut decompress = Decompress::new(false);
     let ended = decompress.decompress_vec(bytes, &mut inflated, FlushDecompress::Finish);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 const NOW: i64 = 1_795_000_000;
 
-fn key_set(domain: &str, seed: u8) -> KeySetFile {
+pub(super) fn key_set(domain: &str, seed: u8) -> KeySetFile {
     let at = Timestamp::from_seconds(NOW - 1_000).to_iso();
     let private = [seed; 32];
     let public = TokenKeys::public_key(&private).unwrap();
@@ -28,7 +28,7 @@ fn key_set(domain: &str, seed: u8) -> KeySetFile {
     }
 }
 
-fn compiled(file: &KeySetFile) -> TokenKeys {
+pub(super) fn compiled(file: &KeySetFile) -> TokenKeys {
     TokenKeys::compile(file, crate::policy::Keys::default()).unwrap()
 }
 
@@ -342,7 +342,7 @@ prop_compose! {
         tags in proptest::collection::vec(("[a-z]{1,9}", "[a-zA-Z ä]{0,9}"), 0..5),
         life in 1..MAX_LIFE_S,
         mfa in proptest::option::of(0..NOW),
-        ancestors in proptest::collection::vec(any::<[u8; 16]>(), 0..=MAX_CHAIN),
+        links in proptest::collection::vec((any::<Option<[u8; 16]>>(), "[A-Z0-9]{20}", "[a-z:/0-9]{1,40}", proptest::option::of("[a-z:/]{1,40}"), proptest::option::of(0..NOW)), 0..=MAX_CHAIN),
         carried in proptest::collection::vec(("[a-z:]{1,9}", words(3)), 0..3),
         bearer in any::<bool>(),
     ) -> Claims {
@@ -353,8 +353,6 @@ prop_compose! {
         claims.session_name = (claims.kind == SessionKind::Role).then_some(name);
         claims.unique_id = options[0].clone();
         claims.source_identity = options[1].clone();
-        claims.parent = options[2].clone();
-        claims.parent_key = options[3].clone();
         claims.provider = options[4].clone();
         claims.packed = Packed {
             policy: None,
@@ -363,7 +361,16 @@ prop_compose! {
             transitive: texts.clone(),
         };
         claims.mfa_at = mfa.map(Timestamp::from_seconds);
-        claims.ancestors = ancestors;
+        claims.lineage = links
+            .into_iter()
+            .map(|(token, access_key, principal, session, at)| Link {
+                token,
+                access_key,
+                principal,
+                session,
+                issued_at: at.map(Timestamp::from_seconds),
+            })
+            .collect();
         claims.carried = carried;
         claims.bearer = bearer;
         claims.audience = texts;

@@ -76,17 +76,12 @@ pub(super) fn compile(services: &[Service]) -> Result<Table, Vec<Diagnostic>> {
             }
         }
     }
-    let regions = services
-        .iter()
-        .filter_map(|service| service.region.as_deref());
-    let regions: std::collections::BTreeSet<&str> = regions.collect();
     Ok(Table {
         hosts,
         anywhere,
         protocols: handlers.by_host,
         buckets: handlers.buckets,
         catalogue,
-        regions: regions.into_iter().map(Box::from).collect(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::pdp::context;
 use crate::pdp::issue::fault::IssueFault;
 use crate::pdp::issue::packing::SessionPolicies;
 use crate::pdp::issue::second_factor::Proof;
-use crate::pdp::issue::{Desk, Issued, ancestors, denied, unique_id};
+use crate::pdp::issue::{Desk, Issued, denied, lineage, unique_id};
 use crate::pdp::outcome::Refusal;
 use std::sync::Arc;
 
@@ -62,22 +62,29 @@ impl Desk<'_> {
     ///
     /// [`IssueFault`].
     pub fn assume_role(&self, caller: &Caller, ask: &AssumeRole) -> Result<Issued, IssueFault> {
+        self.keys()?;
         let arn = role_arn(&ask.role_arn)?;
         let action = Action::parse("sts:AssumeRole").map_err(|_| Refusal::Internal)?;
         let unknown = || denied(caller, &action, arn.as_str());
-        let account = arn.account().ok_or_else(unknown)?;
-        let role = self.snapshot.policies.role(account, arn.as_str());
-        let role = role.ok_or_else(unknown)?;
+        // ASR-05: what does not depend on the role is looked at before it, so that nothing tells
+        // whether it is there.
         let (tags, transitive) = chained_tags(caller, &ask.tags, &ask.transitive)?;
         let source_identity = match (&caller.source_identity, &ask.source_identity) {
             // SRC-01: once set it stays.
             (Some(set), Some(asked)) if set != asked => return Err(unknown()),
             (set, asked) => set.clone().or_else(|| asked.clone()),
         };
-        let mut context = self.context(caller);
-        set_asked(&mut context, ask, source_identity.as_deref());
         if let Some(proof) = &ask.proof {
             self.used.accept(self.snapshot, caller, proof, self.now)?;
+        }
+        let account = arn.account().ok_or_else(unknown)?;
+        let role = self.snapshot.policies.role(account, arn.as_str());
+        // ROLE-30: roles that belong to a service are that service's.
+        let role = role.filter(|role| !role.service_linked);
+        let role = role.ok_or_else(unknown)?;
+        let mut context = self.context(caller);
+        set_asked(&mut context, ask, source_identity.as_deref());
+        if ask.proof.is_some() {
             // MFA-04: for this call alone.
             context.set("aws:MultiFactorAuthPresent", "true");
             context.set("aws:MultiFactorAuthAge", "0");
@@ -95,20 +102,23 @@ impl Desk<'_> {
             self.decide(caller, action, resource, context.clone())?;
         }
         let is_chained = matches!(caller.principal, Principal::RoleSession { .. });
-        let ancestors = ancestors(caller);
-        if ancestors.len() > MAX_CHAIN {
+        let lineage = lineage(caller);
+        let depth = lineage.iter().filter(|link| link.token.is_some()).count();
+        if depth > MAX_CHAIN {
             let message = format!("a chain of sessions has at most {MAX_CHAIN} of them");
             return Err(IssueFault::Validation(message));
         }
+        // What was for some services only stays so.
+        let token = caller.token.as_deref();
+        let audience = token.map_or_else(Vec::new, |token| token.claims.audience.clone());
         let life = self.life(role, is_chained, ask.duration_s)?;
         let packed = ask
             .policies
             .pack(self.snapshot, account, tags, transitive)?;
         let claims = Claims {
             source_identity,
-            ancestors,
-            parent_key: caller.access_key_id.clone(),
-            parent: caller.principal.arn().map(|arn| arn.as_str().to_owned()),
+            lineage,
+            audience,
             packed: packed.0,
             ..session_of(role, &ask.session_name, life)
         };
@@ -125,6 +135,7 @@ impl Desk<'_> {
         &self,
         ask: &AssumeRoleWithWebIdentity,
     ) -> Result<(Issued, Arc<WebIdentity>), IssueFault> {
+        self.keys()?;
         let arn = role_arn(&ask.role_arn)?;
         let verified = self.snapshot.tokens.verify(&ask.token, self.now);
         let identity = verified.map_err(|fault| of_web_token(&fault))?;
@@ -134,7 +145,19 @@ impl Desk<'_> {
         };
         let account = arn.account().ok_or_else(not_authorized)?;
         let role = self.snapshot.policies.role(account, arn.as_str());
+        let role = role.filter(|role| !role.service_linked);
         let role = role.ok_or_else(not_authorized)?;
+        // CLM-05: what the provider says of name and role holds at this door as at every other.
+        let provider = &identity.provider;
+        let is_named = !provider.names_sessions || identity.session_name == ask.session_name;
+        let is_mapped = !provider.maps_roles()
+            || identity.role.as_deref().is_some_and(|text| {
+                let mapped = self.snapshot.policies.role(provider.account, text);
+                mapped.is_some_and(|mapped| Arc::ptr_eq(mapped, role))
+            });
+        if !is_named || !is_mapped {
+            return Err(not_authorized());
+        }
         let named = WebIdentity {
             session_name: ask.session_name.clone(),
             ..WebIdentity::clone(&identity)

@@ -73,11 +73,15 @@ impl UsedCodes {
             .as_ref()
             .filter(|_| is_long_term)
             .ok_or_else(failed)?;
+        let factors = &snapshot.second_factors;
+        // Somebody else's device is not counted against its owner.
+        if !factors.is_of(user.arn.as_str(), &proof.serial) {
+            return Err(failed());
+        }
         let wrong = self.wrong.get(&proof.serial).unwrap_or_default();
         if wrong >= MAX_WRONG {
             return Err(IssueFault::Throttled);
         }
-        let factors = &snapshot.second_factors;
         let step = factors.step(user.arn.as_str(), &proof.serial, &proof.code, now);
         let entry = step.map(|step| self.used.entry((proof.serial.clone(), step)).or_insert(()));
         if entry.is_some_and(|entry| entry.is_fresh()) {

@@ -8,7 +8,7 @@ use crate::pdp::issue::assume::too_short;
 use crate::pdp::issue::fault::IssueFault;
 use crate::pdp::issue::packing::SessionPolicies;
 use crate::pdp::issue::second_factor::Proof;
-use crate::pdp::issue::{Desk, Issued};
+use crate::pdp::issue::{Desk, Issued, lineage};
 use crate::pdp::outcome::Refusal;
 
 /// What GetSessionToken is asked with.
@@ -44,6 +44,7 @@ impl Desk<'_> {
     ///
     /// [`IssueFault`].
     pub fn session_token(&self, caller: &Caller, ask: &SessionToken) -> Result<Issued, IssueFault> {
+        self.keys()?;
         let user = long_term_user(caller, "GetSessionToken")?;
         let mfa_at = match &ask.proof {
             Some(proof) => {
@@ -56,8 +57,7 @@ impl Desk<'_> {
         let claims = Claims {
             unique_id: user.unique_id.clone(),
             mfa_at,
-            parent_key: caller.access_key_id.clone(),
-            parent: Some(user.arn.as_str().to_owned()),
+            lineage: lineage(caller),
             ..Claims::new(SessionKind::User, user.account, user.arn.as_str(), life)
         };
         self.issue(claims, ask.min_chars, None)
@@ -73,6 +73,7 @@ impl Desk<'_> {
         caller: &Caller,
         ask: &FederationToken,
     ) -> Result<Issued, IssueFault> {
+        self.keys()?;
         let user = long_term_user(caller, "GetFederationToken")?;
         let resource = format!("federated-user/{}", ask.name);
         let arn = Arn::of_identity(user.arn.partition(), "sts", user.account, &resource);
@@ -94,8 +95,7 @@ impl Desk<'_> {
             .pack(self.snapshot, user.account, tags, Vec::new())?;
         let claims = Claims {
             unique_id: user.unique_id.clone(),
-            parent_key: caller.access_key_id.clone(),
-            parent: Some(user.arn.as_str().to_owned()),
+            lineage: lineage(caller),
             packed: packed.0,
             ..Claims::new(SessionKind::Federated, user.account, arn.as_str(), life)
         };

@@ -61,9 +61,8 @@ pub(super) fn read(
     let default_role = fields
         .text("defaultRole", findings)
         .map(|(text, _)| text.to_owned());
-    let session_name = fields
-        .text("sessionName", findings)
-        .map_or("sub", |(text, _)| text);
+    let stated = fields.text("sessionName", findings);
+    let session_name = stated.map_or("sub", |(text, _)| text);
     let cluster = fields
         .take("cluster")
         .and_then(|node| cluster(node, findings));
@@ -92,6 +91,7 @@ pub(super) fn read(
         allowed_roles,
         default_role,
         session_name: session_name.to_owned(),
+        names_sessions: stated.is_some(),
         cluster,
     })
 }

@@ -209,6 +209,13 @@ def become_administrator():
 step("administrator with a second factor", become_administrator)
 step("the same code again", lambda: assume(cleo, "administrator", SerialNumber=device, TokenCode=code))
 step("somebody else's device", lambda: assume(cleo, "administrator", SerialNumber="arn:aws:iam::210000000001:mfa/dora", TokenCode=totp(SETTINGS["seeds"]["dora"])))
+for role in ("administrator", "nobody"):
+    step(f"a code tells nothing of {role}", lambda: assume(ben, role, SerialNumber=device, TokenCode="000000"))
+for _ in range(6):
+    try:
+        sts(ben).get_session_token(SerialNumber="arn:aws:iam::210000000001:mfa/dora", TokenCode="000000")
+    except ClientError:
+        pass
 step("a role has no second factor", lambda: assume(administrator["credentials"], "administrator"))
 
 # Three statements: dora lists and reads with a second factor only.
@@ -231,6 +238,7 @@ step("another external id", lambda: assume(cleo, deployer, ExternalId="unique-43
 step("no external id", lambda: assume(cleo, deployer))
 step("external id without permission", lambda: assume(ben, deployer, ExternalId="unique-42"))
 step("a service's role", lambda: assume(cleo, "worker"))
+step("a service-linked role", lambda: assume(cleo, "linked"))
 step("what the boundary lets through", lambda: client("s3", cleo).list_objects_v2(Bucket="photos")["KeyCount"] > 0)
 step("what the boundary keeps", lambda: client("s3", cleo).list_objects_v2(Bucket="confidential"))
 

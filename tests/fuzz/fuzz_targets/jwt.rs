@@ -132,6 +132,7 @@ fn provider() -> OidcProvider {
         allowed_roles: vec!["writer".to_owned()],
         default_role: None,
         session_name: "sub".to_owned(),
+        names_sessions: false,
         cluster: None,
     }
 }

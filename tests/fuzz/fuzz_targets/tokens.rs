@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
     let _ = KEYS.open_message(input, now);
     // Claims have one encoding.
     if let Some(claims) = Claims::decode(input) {
-        assert!(claims.ancestors.len() <= sidegate::authn::MAX_CHAIN);
+        assert!(claims.depth() <= sidegate::authn::MAX_CHAIN);
     }
     let _ = KeySetFile::parse(input);
     let mut headers = Headers::new();

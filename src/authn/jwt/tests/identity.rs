@@ -224,6 +224,7 @@ fn the_first_rule_that_holds_gives_the_role() {
 fn the_session_is_named_by_a_claim() {
     let named = |claim: &str| OidcProvider {
         session_name: claim.to_owned(),
+        names_sessions: false,
         ..provider()
     };
     let odd = |claim: &str| Err(JwtError::ClaimType(claim.to_owned()));
@@ -319,6 +320,7 @@ fn a_projected_token_of_kubernetes_is_an_identity() {
             "namespace".to_owned(),
         )],
         session_name: "/kubernetes.io/serviceaccount/name".to_owned(),
+        names_sessions: false,
         ..provider()
     };
     let claims = json!({
