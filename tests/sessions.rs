@@ -122,7 +122,7 @@ fn mint(policy: Option<String>, arns: &[&str], now: Timestamp) -> Credentials {
 }
 
 fn may(pdp: &Pdp, credentials: &Credentials, action: usize, now: Timestamp) -> bool {
-    match ask(pdp, credentials, action, now) {
+    match ask_signed(pdp, credentials, action, now) {
         Verdict::Allow(_) => true,
         Verdict::Refuse(refusal) => {
             assert_eq!(refusal.label(), "deny", "{refusal:?}");
@@ -131,7 +131,7 @@ fn may(pdp: &Pdp, credentials: &Credentials, action: usize, now: Timestamp) -> b
     }
 }
 
-fn ask(pdp: &Pdp, credentials: &Credentials, action: usize, now: Timestamp) -> Verdict {
+fn ask_signed(pdp: &Pdp, credentials: &Credentials, action: usize, now: Timestamp) -> Verdict {
     let target = format!("/{action}");
     let empty = sha256(b"");
     let secret = String::from_utf8(credentials.secret.expose().to_vec()).unwrap();
@@ -167,6 +167,82 @@ fn ask(pdp: &Pdp, credentials: &Credentials, action: usize, now: Timestamp) -> V
 }
 
 #[test]
+fn a_token_alone_is_taken_where_everybody_agreed_to_that() {
+    // BRR-01 to BRR-03: the service, the token and the connection, for an hour at the most.
+    let now = crate::support::signer::now();
+    let all = document(&[true; ACTIONS], &[false; ACTIONS]);
+    let closed = bundle(&all, None);
+    let open = closed.replace(
+        "  actions: [shop:None]",
+        "  actions: [shop:None]\n  signing: {bearerSessions: true}",
+    );
+    let token = |bearer: bool, audience: &[&str], life_s: i64| {
+        let account = AccountId::parse("210000000001").unwrap();
+        let end = Timestamp::from_seconds(now.seconds() + life_s);
+        let claims = Claims {
+            session_name: Some("job".to_owned()),
+            bearer,
+            audience: audience.iter().map(|name| (*name).to_owned()).collect(),
+            ..Claims::new(SessionKind::Role, account, ROLE, (now, end))
+        };
+        let keys = TokenKeys::compile(&key_set(), Keys::default()).unwrap();
+        let chance = Chance {
+            id: [4; 16],
+            access_key: [5; 5],
+        };
+        keys.mint(claims, 0, chance, now).unwrap()
+    };
+    let ask = |text: &str, made: &Credentials, secure: Option<bool>| {
+        let mut headers = Headers::new();
+        headers.push("authorization", format!("Bearer {}", made.token));
+        let call = HttpCall {
+            method: "GET".to_owned(),
+            scheme: "https".to_owned(),
+            authority: "shop.internal".to_owned(),
+            target: "/0".to_owned(),
+            headers,
+            body: Body::none(),
+            peer: Peer {
+                secure,
+                ..Peer::default()
+            },
+            protocol: Protocol::Http,
+        };
+        let verdict = decision_point(text, now).decide(&call, now).verdict;
+        matches!(verdict, Verdict::Allow(_))
+    };
+    let good = token(true, &["shop"], 3_600);
+    assert!(ask(&open, &good, Some(true)));
+    assert!(!ask(&closed, &good, Some(true)), "the service");
+    assert!(!ask(&open, &good, Some(false)), "the connection");
+    assert!(
+        !ask(&open, &good, None),
+        "a connection of which nobody knows"
+    );
+    assert!(
+        !ask(&open, &token(false, &["shop"], 3_600), Some(true)),
+        "the token"
+    );
+    assert!(
+        !ask(&open, &token(true, &[], 3_600), Some(true)),
+        "no audience"
+    );
+    assert!(
+        !ask(&open, &token(true, &["other"], 3_600), Some(true)),
+        "another audience"
+    );
+    assert!(
+        !ask(&open, &token(true, &["shop"], 3_601), Some(true)),
+        "more than an hour"
+    );
+    // An audience binds signatures, too.
+    let pdp = decision_point(&open, now);
+    assert!(may(&pdp, &token(false, &["shop"], 900), 0, now));
+    let elsewhere = ask_signed(&pdp, &token(false, &["other"], 900), 0, now);
+    assert!(matches!(elsewhere, Verdict::Refuse(_)));
+}
+
+#[test]
 fn without_one_of_its_policies_a_session_may_nothing() {
     // PKD-04: nobody knows any more what it denied, so that not even a policy that names the session
     // lets it in.
@@ -179,7 +255,7 @@ fn without_one_of_its_policies_a_session_may_nothing() {
     assert!(may(&pdp, &mint(None, &[limit], now), 0, now));
     let gone = "arn:aws:iam::210000000001:policy/gone";
     for arns in [&[gone][..], &[limit, gone]] {
-        let verdict = ask(&pdp, &mint(Some(all.clone()), arns, now), 0, now);
+        let verdict = ask_signed(&pdp, &mint(Some(all.clone()), arns, now), 0, now);
         assert!(matches!(verdict, Verdict::Refuse(_)), "{arns:?}");
     }
 }

@@ -41,8 +41,6 @@ use std::sync::Arc;
 pub const PREFIX: &str = "sgt1_";
 /// The longest token, in characters (TOK-03).
 const MAX_TEXT: usize = 8192;
-/// The longest that is made (TOK-03, IDS-05).
-const MAX_MADE: usize = 4096;
 /// The shortest token, in characters (TOK-15).
 const MIN_TEXT: usize = 150;
 /// How far ahead the clock of an issuer may be, in seconds (TOK-15).
@@ -86,6 +84,12 @@ pub struct Credentials {
     pub token: String,
     /// The id of the token.
     pub id: TokenId,
+}
+
+impl Credentials {
+    /// The longest token that is made, in characters, unless a longer one is asked for (TOK-03,
+    /// IDS-05).
+    pub const MAX_CHARS: usize = 4096;
 }
 
 /// What is by chance in a token.
@@ -261,7 +265,7 @@ impl TokenKeys {
         let sealed = envelope::seal(header, &encoded, &reading.key, &signing.key);
         let sealed = sealed.ok_or(MintError::Sealing)?;
         let token = format!("{PREFIX}{}", base64url::encode(&sealed));
-        if token.len() > MAX_MADE.max(min_chars + 16) {
+        if token.len() > Credentials::MAX_CHARS.max(min_chars + 16) {
             return Err(MintError::TooLong);
         }
         Ok(Credentials {

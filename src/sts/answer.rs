@@ -1,6 +1,6 @@
 //! Answers as stock clients read them: XML on one line (STS-06 to STS-08).
 
-use crate::authn::WebIdentity;
+use crate::authn::{Credentials, WebIdentity};
 use crate::model::AccountId;
 use crate::pdp::DecisionId;
 use crate::pdp::issue::{Identity, Issued};
@@ -141,6 +141,10 @@ fn sizes(xml: &mut String, issued: &Issued) {
     if let Some(source) = &issued.claims.source_identity {
         element(xml, "SourceIdentity", source);
     }
+    let chars = issued.credentials.token.len();
+    element(xml, "SessionTokenSize", &chars.to_string());
+    let percent = (100 * chars).div_ceil(Credentials::MAX_CHARS);
+    element(xml, "SessionTokenUtilization", &percent.to_string());
     if let Some(percent) = issued.packed_percent {
         element(xml, "PackedPolicySize", &percent.to_string());
     }

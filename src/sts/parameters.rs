@@ -160,6 +160,13 @@ impl Parameters {
     }
 
     fn assume_role(&mut self) -> Result<AssumeRole, IssueFault> {
+        if self
+            .rest
+            .keys()
+            .any(|name| name.starts_with("ProvidedContexts"))
+        {
+            return Err(validation("ProvidedContexts are not taken"));
+        }
         let tags = self.tags()?;
         let transitive = self.list("TransitiveTagKeys", MAX_TAGS)?;
         let mut folded = HashSet::new();
