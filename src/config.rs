@@ -96,6 +96,11 @@ pub const SETTINGS: &[Setting] = &[
         "where forward-auth is served: `HOST:PORT`, `unix:/PATH` or `off`",
     ),
     setting(
+        "http.trustedhops",
+        "0",
+        "how many proxies of yours stand in front of the token service: what they say of the client is believed",
+    ),
+    setting(
         "pods.address",
         "off",
         "where containers of the pod get credentials: `127.0.0.1:4570`, or `off`",
@@ -166,6 +171,8 @@ pub struct Config {
     pub decisions: Decisions,
     /// Where forward-auth is served, if it is.
     pub http: Option<Address>,
+    /// How many trusted proxies stand in front of the token service.
+    pub http_trusted_hops: usize,
     /// Where the admin door is, if it is open.
     pub admin: Option<Address>,
     /// The door for containers of the pod.

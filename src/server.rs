@@ -240,7 +240,12 @@ impl Server {
             });
         }
         if let Some(listener) = self.http {
-            let tokens = TokenService::new(pdp.clone(), Arc::clone(clock), Arc::clone(metrics));
+            let tokens = TokenService::new(
+                pdp.clone(),
+                Arc::clone(clock),
+                Arc::clone(metrics),
+                self.config.http_trusted_hops,
+            );
             let door = ForwardAuth::new(
                 pdp,
                 Arc::clone(clock),

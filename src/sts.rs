@@ -30,6 +30,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use parameters::{Ask, Parameters};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,18 +53,25 @@ pub struct TokenService {
     metrics: Arc<Metrics>,
     used: UsedCodes,
     places: Arc<Semaphore>,
+    trusted_hops: usize,
 }
 
 impl TokenService {
-    /// A door that asks `pdp`.
+    /// A door that asks `pdp`, behind so many proxies of the operator's own.
     #[must_use]
-    pub fn new(pdp: Pdp, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        pdp: Pdp,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        trusted_hops: usize,
+    ) -> Self {
         Self {
             pdp,
             clock,
             metrics,
             used: UsedCodes::default(),
             places: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+            trusted_hops,
         }
     }
 
@@ -90,7 +98,7 @@ impl TokenService {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(_)) | Err(_) => Err(malformed("the body is too long, or did not arrive")),
         };
-        let answer = match bytes.and_then(|bytes| read(&parts, bytes)) {
+        let answer = match bytes.and_then(|bytes| read(&parts, bytes, self.trusted_hops)) {
             Err(refusal) => Err(IssueFault::Refused(refusal)),
             Ok(call) => self.answer(&call, &id).await,
         };
@@ -187,7 +195,7 @@ fn malformed(message: &str) -> Refusal {
 }
 
 /// The call as the client sent it; this server is the one that it is for.
-fn read(parts: &Parts, body: Bytes) -> Result<HttpCall, Refusal> {
+fn read(parts: &Parts, body: Bytes, trusted_hops: usize) -> Result<HttpCall, Refusal> {
     let mut headers = Headers::new();
     for (name, value) in &parts.headers {
         if *name != http::header::HOST {
@@ -204,9 +212,7 @@ fn read(parts: &Parts, body: Bytes) -> Result<HttpCall, Refusal> {
         .path_and_query()
         .map_or("/", |target| target.as_str());
     let address = parts.extensions.get::<ClientAddress>();
-    // Somebody stands between, who knows what this server cannot.
-    let is_relayed = headers.has("x-forwarded-for") || headers.has("forwarded");
-    let address = address.filter(|_| !is_relayed);
+    let peer = peer(&headers, address.map(|address| address.0), trusted_hops);
     Ok(HttpCall {
         method: parts.method.as_str().to_owned(),
         scheme: String::new(),
@@ -214,14 +220,39 @@ fn read(parts: &Parts, body: Bytes) -> Result<HttpCall, Refusal> {
         target: target.to_owned(),
         headers,
         body: Body::Known(body),
-        peer: Peer {
-            ip: address.map(|address| address.0),
-            // This door itself speaks no TLS.
-            secure: (!is_relayed).then_some(false),
-            ..Peer::default()
-        },
+        peer,
         protocol: Protocol::Http,
     })
+}
+
+/// Where a call comes from. Behind proxies of the operator's own they say so, each at the end of the
+/// list; somebody else who stands between knows what this server cannot.
+fn peer(headers: &Headers, address: Option<IpAddr>, trusted_hops: usize) -> Peer {
+    let is_relayed = headers.has("x-forwarded-for") || headers.has("forwarded");
+    let (ip, secure) = match trusted_hops.checked_sub(1) {
+        None if is_relayed => (None, None),
+        // This door itself speaks no TLS.
+        None => (address, Some(false)),
+        Some(inner) => {
+            let list = headers
+                .joined("x-forwarded-for")
+                .ok()
+                .flatten()
+                .unwrap_or_default();
+            let ip = list.rsplit(',').nth(inner);
+            let secure = match headers.single("x-forwarded-proto") {
+                Ok(Some("https")) => Some(true),
+                Ok(Some("http")) => Some(false),
+                Ok(_) | Err(_) => None,
+            };
+            (ip.and_then(|ip| ip.trim().parse().ok()), secure)
+        }
+    };
+    Peer {
+        ip,
+        secure,
+        ..Peer::default()
+    }
 }
 
 fn write(answer: Result<Answer, IssueFault>, id: &DecisionId) -> Response<HttpBody> {
@@ -254,4 +285,53 @@ fn write(answer: Result<Answer, IssueFault>, id: &DecisionId) -> Response<HttpBo
 /// A call that names no action of the service, as its clients are told (STS-03).
 fn unknown_action(code: &'static str, message: String) -> IssueFault {
     IssueFault::Call { code, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hops, headers, the address, and whether over TLS.
+    type Case<'c> = (
+        usize,
+        &'c [(&'c str, &'c str)],
+        Option<IpAddr>,
+        Option<bool>,
+    );
+
+    #[test]
+    fn where_a_call_comes_from_is_what_somebody_trusted_says() {
+        let here = "192.0.2.1".parse().ok();
+        let list = ("x-forwarded-for", "198.51.100.9, 203.0.113.7, 10.0.0.1");
+        let tls = ("x-forwarded-proto", "https");
+        let ip = |text: &str| text.parse().ok();
+        let cases: [Case<'_>; 9] = [
+            (0, &[], here, Some(false)),
+            (0, &[tls], here, Some(false)),
+            (0, &[list, tls], None, None),
+            (0, &[("forwarded", "for=198.51.100.9")], None, None),
+            (1, &[list, tls], ip("10.0.0.1"), Some(true)),
+            (
+                2,
+                &[list, ("x-forwarded-proto", "http")],
+                ip("203.0.113.7"),
+                Some(false),
+            ),
+            (4, &[list], None, None),
+            (1, &[], None, None),
+            (1, &[tls, tls], None, None),
+        ];
+        for (hops, fields, address, secure) in cases {
+            let mut headers = Headers::new();
+            for (name, value) in fields {
+                headers.push(name, *value);
+            }
+            let found = peer(&headers, here, hops);
+            assert_eq!(
+                (found.ip, found.secure),
+                (address, secure),
+                "{hops} {fields:?}"
+            );
+        }
+    }
 }

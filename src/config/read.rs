@@ -74,6 +74,9 @@ impl Reader<'_> {
         });
         let http = self.read("http.address", ADDRESS, door);
         let admin = self.read("admin.address", ADDRESS, door);
+        let http_trusted_hops = self.read("http.trustedhops", "0 to 16", |text| {
+            text.parse().ok().filter(|hops| *hops <= 16)
+        });
         let pods = self.pods();
         let kubernetes = self.kubernetes();
         let delay = self.duration("drain.delay");
@@ -113,6 +116,7 @@ impl Reader<'_> {
                 concurrency: concurrency?,
             },
             http: http?.0,
+            http_trusted_hops: http_trusted_hops?,
             admin: admin?.0,
             pods: pods?,
             kubernetes: kubernetes?,
