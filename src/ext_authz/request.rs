@@ -114,7 +114,7 @@ fn body(method: &str, headers: &Headers, text: &str, raw: bytes::Bytes) -> Body 
         }
         Ok(None) if text.is_empty() && raw.is_empty() => match length {
             Ok(Some("0")) => Body::none(),
-            Ok(None) => Body::unseen(method),
+            Ok(None) => Body::unseen(method, headers),
             Ok(Some(_)) | Err(_) => Body::Unknown,
         },
         Ok(_) | Err(_) => Body::Unknown,

@@ -107,7 +107,7 @@ impl Profile {
             protocol: Protocol::of(&headers)
                 .map_err(|fault| malformed(format!("content-type: {fault}")))?,
             // A subrequest has none, whatever the call of the client had.
-            body: Body::unseen(method),
+            body: Body::unseen(method, &headers),
             peer,
             headers,
         })

@@ -46,11 +46,17 @@ impl Body {
         Self::Known(Bytes::new())
     }
 
-    /// That of a call of which no body was shown, and no length told: calls by some methods have
-    /// none.
+    /// That of a call of which no body was shown: calls by some methods have none, unless a header
+    /// tells of one.
     #[must_use]
-    pub fn unseen(method: &str) -> Self {
-        if matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS") {
+    pub fn unseen(method: &str, headers: &Headers) -> Self {
+        let is_told = match headers.single("content-length") {
+            Ok(length) => length.is_some_and(|length| length != "0"),
+            Err(_) => true,
+        };
+        if is_told || headers.has("transfer-encoding") {
+            Self::Unknown
+        } else if matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS") {
             Self::none()
         } else {
             Self::Unknown
@@ -219,6 +225,34 @@ impl Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Told<'c> = (&'c str, &'c [(&'c str, &'c str)], bool);
+
+    #[test]
+    fn a_body_that_a_header_tells_of_is_not_absent() {
+        // (method, headers, whether there is known to be none)
+        const CASES: [Told<'_>; 7] = [
+            ("GET", &[], true),
+            ("GET", &[("content-length", "0")], true),
+            ("GET", &[("content-length", "5")], false),
+            (
+                "DELETE",
+                &[("content-length", "0"), ("content-length", "5")],
+                false,
+            ),
+            ("GET", &[("transfer-encoding", "chunked")], false),
+            ("POST", &[], false),
+            ("POST", &[("content-length", "0")], false),
+        ];
+        for (method, fields, is_none) in CASES {
+            let mut headers = Headers::new();
+            for (name, value) in fields {
+                headers.push(name, *value);
+            }
+            let body = Body::unseen(method, &headers);
+            assert_eq!(body == Body::none(), is_none, "ENV-03: {method} {fields:?}");
+        }
+    }
 
     #[test]
     fn a_doubtful_header_is_never_absent() {
