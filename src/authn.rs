@@ -30,6 +30,7 @@ mod peer;
 mod remote;
 mod revocations;
 mod session_name;
+mod sha256;
 mod sigv4;
 mod spiffe;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use jwt::{JwtError, Part, TagFault, Verifier, WebIdentity};
 pub use peer::{PeerIdentity, PeerTable};
 pub use remote::{NoRemotes, RemoteKeys, Remotes, TokenReviews, Wait};
 pub use revocations::Revocations;
+pub use sha256::sha256;
 pub use sigv4::{SigV4Error, SignatureForm, SignedCall, SigningKey};
 pub use spiffe::PeerError;
 pub use token::{

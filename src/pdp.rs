@@ -27,7 +27,7 @@ pub use answer::{
     headers_to_remove, identity_headers, log,
 };
 pub use caller::{AuthenticationType, Caller, Signature};
-pub use dialect::{Denial, Dialect, JsonVersion};
+pub use dialect::{Denial, Dialect, JsonVersion, escaped};
 pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};
 pub use question::{Asker, Explained, Pair, Question};
 pub use session::accepts;

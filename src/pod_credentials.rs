@@ -10,14 +10,13 @@
 //! - A page that a browser was led to gets nothing: the host is one of ours by number, and no proxy
 //!   and no script stands between (CCE-06).
 
-use crate::authn::{Chance, JwtError};
+use crate::authn::{Chance, JwtError, sha256};
 use crate::clock::Clock;
 use crate::model::{Body, Headers, HttpCall, Peer, Protocol, Timestamp};
 use crate::pdp::Pdp;
 use crate::pdp::issue::{AssumeRoleWithWebIdentity, Desk, IssueFault, UsedCodes};
 use crate::sts_client::{StsClient, StsClientError, Vended};
 use crate::telemetry::{Door, Metrics};
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use axum::Router;
 use axum::body::Body as HttpBody;
@@ -303,13 +302,7 @@ fn chance() -> Option<Chance> {
 
 /// What credentials are found by: the whole token, and the policies by which they were given.
 fn name_of(token: &str, revision: &str) -> [u8; 32] {
-    let text = format!("{}:{revision}:{token}", revision.len());
-    let mut name = [0; 32];
-    let digest = digest(&SHA256, text.as_bytes());
-    for (byte, of_digest) in name.iter_mut().zip(digest.as_ref()) {
-        *byte = *of_digest;
-    }
-    name
+    sha256(&format!("{}:{revision}:{token}", revision.len()))
 }
 
 fn internal() -> Fault {

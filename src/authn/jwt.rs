@@ -103,7 +103,7 @@ impl Verifier {
                 length: token.len(),
             });
         }
-        let name = VerifiedTokens::name(token);
+        let name = crate::authn::sha256(token);
         if let Some(verified) = self.verified.get(&name)
             && let Some(issuer) = self.issuers.get(&verified.issuer)
             && issuer.still_has(verified.keys.as_ref(), now)

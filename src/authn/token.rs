@@ -162,7 +162,7 @@ impl TokenKeys {
         if !(MIN_TEXT..=MAX_TEXT).contains(&token.len()) {
             return Err(TokenError::Invalid);
         }
-        let name = Opened::name(token);
+        let name = crate::authn::sha256(token);
         let known = self.opened.get(&name);
         let session = if let Some(session) = known {
             session

@@ -1,11 +1,10 @@
 //! Reviews of tokens by the API server of Kubernetes (OID-03, K8S-03).
 
-use crate::authn::{TokenReviews, Wait};
+use crate::authn::{TokenReviews, Wait, sha256};
 use crate::oidc::ApiServer;
 use crate::oidc::error::FetchError;
 use crate::oidc::fetch::{address, client, send};
 use crate::telemetry::{Fetch, Metrics};
-use aws_lc_rs::digest::{SHA256, digest};
 use moka::sync::Cache;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request};
@@ -166,14 +165,7 @@ fn name(token: &str, audiences: &[String]) -> [u8; 32] {
         text.push(':');
         text.push_str(part);
     }
-    let mut bytes = [0; 32];
-    for (byte, of_digest) in bytes
-        .iter_mut()
-        .zip(digest(&SHA256, text.as_bytes()).as_ref())
-    {
-        *byte = *of_digest;
-    }
-    bytes
+    sha256(&text)
 }
 
 async fn read(path: &Path) -> Result<String, FetchError> {

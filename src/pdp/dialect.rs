@@ -348,7 +348,8 @@ fn json(body: &impl Serialize) -> String {
 }
 
 /// A text within XML; characters that XML does not have are left out.
-fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

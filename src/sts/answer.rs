@@ -2,8 +2,8 @@
 
 use crate::authn::{Credentials, WebIdentity};
 use crate::model::AccountId;
-use crate::pdp::DecisionId;
 use crate::pdp::issue::{Identity, Issued};
+use crate::pdp::{DecisionId, escaped};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -151,17 +151,5 @@ fn sizes(xml: &mut String, issued: &Issued) {
 }
 
 fn element(xml: &mut String, name: &str, value: &str) {
-    let _ = write!(xml, "<{name}>");
-    for character in value.chars() {
-        match character {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '"' => xml.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => {}
-            _ if character.is_control() && !matches!(character, '\t' | '\n') => {}
-            _ => xml.push(character),
-        }
-    }
-    let _ = write!(xml, "</{name}>");
+    let _ = write!(xml, "<{name}>{}</{name}>", escaped(value));
 }

@@ -3,7 +3,6 @@
 use crate::authn::KeySet;
 use crate::authn::jwt::WebIdentity;
 use crate::authn::jwt::claims::Registered;
-use aws_lc_rs::digest::{SHA256, digest};
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,16 +66,6 @@ impl Default for VerifiedTokens {
 }
 
 impl VerifiedTokens {
-    /// What a token is found by.
-    pub(super) fn name(token: &str) -> [u8; 32] {
-        let mut name = [0; 32];
-        let digest = digest(&SHA256, token.as_bytes());
-        for (byte, of_digest) in name.iter_mut().zip(digest.as_ref()) {
-            *byte = *of_digest;
-        }
-        name
-    }
-
     pub(super) fn get(&self, name: &[u8; 32]) -> Option<Arc<Verified>> {
         self.0.get(name)
     }

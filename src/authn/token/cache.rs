@@ -1,7 +1,6 @@
 //! Tokens that were opened a moment ago.
 
 use crate::authn::token::Session;
-use aws_lc_rs::digest::{SHA256, digest};
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,16 +32,6 @@ impl Default for Opened {
 }
 
 impl Opened {
-    /// What a token is found by.
-    pub(super) fn name(token: &str) -> [u8; 32] {
-        let mut name = [0; 32];
-        let digest = digest(&SHA256, token.as_bytes());
-        for (byte, of_digest) in name.iter_mut().zip(digest.as_ref()) {
-            *byte = *of_digest;
-        }
-        name
-    }
-
     pub(super) fn get(&self, name: &[u8; 32]) -> Option<Arc<Session>> {
         self.0.get(name).map(|(session, _)| session)
     }
