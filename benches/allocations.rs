@@ -2,7 +2,7 @@
 //! for the count does not depend on the machine.
 
 use allocation_counter::measure;
-use sidegate::engine::{Document, Layers, Level, judge};
+use sidegate::engine::{Document, Layers, Level, Thresholds, View, judge};
 use sidegate::model::{
     AccountId, Action, Context, Credential, Decision, Delegation, Principal, Request, Resource,
     ResourceName,
@@ -41,18 +41,33 @@ fn identity() -> String {
 }
 
 fn main() {
+    // With an index, however small, and without one.
+    decide(View::scanning);
+    decide(|documents| View::indexed(documents, Thresholds::default()));
+    decide(|documents| {
+        let least = Thresholds {
+            listed: 0,
+            valued: 1,
+        };
+        View::indexed(documents, least)
+    });
+}
+
+fn decide(view: fn([Arc<Document>; 1]) -> View) {
     let everything = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
     let of_home =
         r#"{"Effect":"Allow","Action":"files:*","Resource":"arn:aws:files:*:*:${aws:username}/*"}"#;
     let of_account = r#"{"Effect":"Allow","Principal":{"AWS":"210000000001"},"Action":"files:*","Resource":"*"},
         {"Effect":"Deny","NotPrincipal":{"AWS":["arn:aws:iam::210000000001:user/ana","210000000001"]},"Action":"files:Drop","Resource":"*"}"#;
-    let plain = [document("identity", PolicyKind::Identity, &identity())];
-    let filled = [document("home", PolicyKind::Identity, of_home)];
-    let limit = [document("limit", PolicyKind::Identity, everything)];
-    let resource = document("resource", PolicyKind::Resource, of_account);
+    let identity_view =
+        |name: &str, statements: &str| view([document(name, PolicyKind::Identity, statements)]);
+    let plain = identity_view("identity", &identity());
+    let filled = identity_view("home", of_home);
+    let limit = identity_view("limit", everything);
+    let resource = view([document("resource", PolicyKind::Resource, of_account)]);
     let level = |id: &str| Level {
         id: id.into(),
-        documents: vec![document(id, PolicyKind::ServiceControl, everything)],
+        view: Arc::new(view([document(id, PolicyKind::ServiceControl, everything)])),
     };
     let levels = [level("r-1"), level("ou-1"), level("210000000001")];
     let layers = Layers {
@@ -60,7 +75,7 @@ fn main() {
         rcp: Some(&levels),
         endpoint: None,
         resource: Some(&resource),
-        identity: &plain,
+        identity: Some(&plain),
         boundary: Some(&limit),
         session: None,
         acl: false,
@@ -82,12 +97,12 @@ fn main() {
     context.set_all("aws:TagKeys", ["x".into(), "z".into()]);
     let principal = Principal::of_arn("arn:aws:iam::210000000001:user/ana", None).expect("an ARN");
     let with_variable = Layers {
-        identity: &filled,
+        identity: Some(&filled),
         ..layers
     };
-    let many = [(); 6].map(|()| Arc::clone(&limit[0]));
+    let many = View::new([(); 6].map(|()| Arc::clone(&limit.documents()[0])));
     let of_many = Layers {
-        identity: &many,
+        identity: Some(&many),
         ..layers
     };
     // (what, layers, action, resource, whether it is allowed)

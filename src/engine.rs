@@ -11,9 +11,12 @@
 //!   does (GEN-3), and what cannot be judged at all is denied (GEN-5).
 //! - A compiled document never changes; a new policy is a new document.
 
+mod actions;
+mod compiler;
 mod condition;
 mod document;
 mod explain;
+mod index;
 mod judge;
 mod organization;
 mod pattern;
@@ -21,11 +24,15 @@ mod policy_set;
 mod principal;
 mod resource_set;
 mod truth;
+mod view;
 
-pub use document::{Document, Level};
+pub use compiler::Unchanged;
+pub use document::{Document, Interner};
 pub use explain::{ConditionReport, ElementReport, Explanation, StatementReport, explain};
+pub use index::Thresholds;
 pub use judge::{Layers, judge};
 pub use organization::Membership;
 pub use policy_set::{PolicySet, Subject};
 pub use resource_set::{EndpointFacts, ResourceFacts, ResourceSet};
 pub use truth::Truth;
+pub use view::{Level, View};

@@ -195,10 +195,8 @@ fn layers_of<'a>(
         scp: bound.and_then(|place| place.scp.as_deref()),
         rcp: target.rcp,
         endpoint: ThroughEndpoint::of(snapshot, context).policy(),
-        resource: target.policy,
-        identity: subject
-            .map(|subject| subject.identity.as_slice())
-            .unwrap_or_default(),
+        resource: target.policy.map(AsRef::as_ref),
+        identity: subject.map(|subject| &*subject.identity),
         boundary: subject.and_then(|subject| subject.boundary.as_deref()),
         session: caller.session_policies.as_deref(),
         acl: target.acl,

@@ -6,11 +6,12 @@ use crate::authn::{
     AccessKeys, KeySetFile, PeerTable, Remotes, Revocations, SecondFactors, SecretFiles, Session,
     TokenId, TokenKeys, TokenKeysError, Verifier,
 };
-use crate::engine::{Document, PolicySet};
+use crate::engine::{Document, PolicySet, Unchanged, View};
 use crate::mapping::{PolicySource, Table};
 use crate::model::{Arn, Timestamp};
+use crate::policy::directory::Account;
 use crate::policy::resource_record::ResourceRecord;
-use crate::policy::{Bundle, Diagnostic, Keys, Place, Policy};
+use crate::policy::{Bundle, Diagnostic, Keys, Place};
 use arc_swap::ArcSwapOption;
 use moka::sync::Cache;
 use std::fmt;
@@ -76,6 +77,7 @@ pub struct Snapshot {
     /// The second factors of users.
     pub second_factors: SecondFactors,
     condition_keys: Keys,
+    accounts: Vec<Account>,
     /// Session policies that were compiled a moment ago.
     session_policies: SessionPolicies,
 }
@@ -83,14 +85,8 @@ pub struct Snapshot {
 /// The file of the credentials directory that holds the keys of session tokens.
 pub const TOKEN_KEYS: &str = "token-keys.json";
 
-/// Compiled session policies: of a token, or a managed one by its ARN.
-type SessionPolicies = Cache<SessionPolicy, Arc<Document>>;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum SessionPolicy {
-    OfToken(TokenId),
-    Managed(String),
-}
+/// Compiled session policies, by token.
+type SessionPolicies = Cache<TokenId, Arc<View>>;
 
 /// A session has a policy that is not there any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +102,17 @@ pub struct Surroundings<'s> {
     pub remotes: &'s dyn Remotes,
     /// The files of the credentials directory; `None` where there is none.
     pub secrets: Option<&'s SecretFiles<'s>>,
+    /// The snapshot before, from which what has not changed is taken over.
+    pub before: Option<Before<'s>>,
+}
+
+/// A snapshot that was compiled before.
+#[derive(Clone, Copy)]
+pub struct Before<'s> {
+    /// The snapshot.
+    pub snapshot: &'s Snapshot,
+    /// Whether the file of the bundle at a path is the same, byte for byte.
+    pub is_same_file: &'s dyn Fn(&str) -> bool,
 }
 
 /// Where a snapshot comes from.
@@ -150,6 +157,16 @@ impl Snapshot {
                 if token_keys.is_some() {
                     warnings.extend(nameless(bundle));
                 }
+                // Policies are read by the condition keys and accounts of the whole bundle.
+                let before = surroundings.before.filter(|before| {
+                    let snapshot = before.snapshot;
+                    snapshot.condition_keys == bundle.keys
+                        && snapshot.accounts == bundle.directory.accounts
+                });
+                let unchanged = before.map(|before| Unchanged {
+                    before: &before.snapshot.policies,
+                    is_same_file: before.is_same_file,
+                });
                 let snapshot = Self {
                     revision: origin.revision,
                     compiled_at: origin.at,
@@ -161,6 +178,7 @@ impl Snapshot {
                         &bundle.directory,
                         &bundle.organizations,
                         &bundle.resources,
+                        unchanged,
                     ),
                     mapping,
                     services: bundle.services.len(),
@@ -174,6 +192,7 @@ impl Snapshot {
                         surroundings.secrets.and_then(|file| file(path))
                     }),
                     condition_keys: bundle.keys.clone(),
+                    accounts: bundle.directory.accounts.clone(),
                     session_policies: Cache::new(MAX_SESSION_POLICIES),
                 };
                 Ok((snapshot, warnings))
@@ -197,30 +216,25 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`MissingPolicy`] when one is gone: nobody knows any more what it denied (PKD-04).
-    pub fn session_policies(
-        &self,
-        session: &Session,
-    ) -> Result<Option<Vec<Arc<Document>>>, MissingPolicy> {
+    pub fn session_policies(&self, session: &Session) -> Result<Option<Arc<View>>, MissingPolicy> {
         let packed = &session.claims.packed;
         if !packed.has_policies() {
             return Ok(None);
         }
-        let compiled = |name: SessionPolicy, text: &str, policy: &Policy| {
-            let compile = || Arc::new(Document::compile(text, policy));
-            self.session_policies.get_with(name, compile)
-        };
+        if let Some(known) = self.session_policies.get(&session.id) {
+            return Ok(Some(known));
+        }
         let mut documents = Vec::new();
         if let Some(policy) = &session.policy {
-            let name = SessionPolicy::OfToken(session.id);
-            documents.push(compiled(name, "the session policy", policy));
+            documents.push(Arc::new(Document::compile("the session policy", policy)));
         }
         for arn in &packed.policy_arns {
-            let Some(policy) = self.policies.managed(session.claims.account, arn) else {
-                return Err(MissingPolicy);
-            };
-            documents.push(compiled(SessionPolicy::Managed(arn.clone()), arn, policy));
+            let managed = self.policies.managed(session.claims.account, arn);
+            documents.push(Arc::clone(managed.ok_or(MissingPolicy)?));
         }
-        Ok(Some(documents))
+        let view = Arc::new(View::new(documents));
+        self.session_policies.insert(session.id, Arc::clone(&view));
+        Ok(Some(view))
     }
 }
 

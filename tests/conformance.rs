@@ -5,6 +5,7 @@
     reason = "the test reads what is checked in"
 )]
 
+use crate::support::judge_case;
 use serde::Deserialize;
 use serde_json::Value;
 use sidegate::policy::{Findings, Keys, Policy, PolicyKind, Severity, json};
@@ -80,9 +81,9 @@ fn every_decision_is_as_the_rules_say() {
         expect,
     } in decisions()
     {
-        let (line, judged) = judge_line(&case.to_string(), false);
+        let (line, judged) = judge_case(&case);
         // GEN-7
-        let again = judge_line(&case.to_string(), false);
+        let again = judge_case(&case);
         assert_eq!((&line, judged), (&again.0, again.1), "{name}");
         let answer: Value = serde_json::from_str(&line).unwrap();
         let text = |member: &str| answer[member].as_str().map(str::to_owned);

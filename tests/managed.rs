@@ -7,10 +7,10 @@
 )]
 
 use crate::oracle::judge;
+use crate::support::judge_case;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use sidegate::policy::{Findings, Keys, Policy, PolicyKind, Severity, json as reader};
-use sidegate::simulate::judge_line;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
@@ -116,7 +116,7 @@ fn every_managed_policy_means_what_it_says() {
                             },
                             "identityPolicies": [document],
                         });
-                        let (answer, judged) = judge_line(&case.to_string(), false);
+                        let (answer, judged) = judge_case(&case);
                         assert!(judged, "{answer}: {case}");
                         let answer: Value = serde_json::from_str(&answer).unwrap();
                         let expected = judge(&case);

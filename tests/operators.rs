@@ -1,7 +1,7 @@
 //! COND-6 and OP-1, exhaustively: every base in every form on every state of a key.
 
+use crate::support::judge_case;
 use serde_json::{Value, json};
-use sidegate::simulate::judge_line;
 
 /// A base operator with a policy value, and request values that pass its positive test, fail it
 /// and cannot be read.
@@ -178,7 +178,7 @@ fn decision(effect: &str, condition: &Value, context: &Value) -> String {
         },
         "identityPolicies": [{"Version": "2012-10-17", "Statement": statements}],
     });
-    let (line, judged) = judge_line(&case.to_string(), false);
+    let (line, judged) = judge_case(&case);
     assert!(judged, "{line}: {case}");
     let answer: Value = serde_json::from_str(&line).unwrap();
     answer["decision"].as_str().unwrap().to_owned()

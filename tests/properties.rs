@@ -10,6 +10,7 @@
 
 use crate::conformance::decisions;
 use crate::oracle::{Verdict, judge};
+use crate::support::judge_case;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ const B: &str = "210000000002";
 
 /// What the engine says.
 fn engine(case: &Value) -> Verdict {
-    let (line, judged) = judge_line(&case.to_string(), false);
+    let (line, judged) = judge_case(case);
     let answer: Value = serde_json::from_str(&line).unwrap();
     assert!(judged, "a case that cannot be judged: {line}\n{case}");
     let word = |text: &str| -> &'static str {
@@ -663,7 +664,7 @@ proptest! {
 
     #[test]
     fn explaining_changes_nothing_and_names_what_decided(case in cases()) {
-        let (plain, _) = judge_line(&case.to_string(), false);
+        let (plain, _) = judge_case(case);
         let (explained, _) = judge_line(&case.to_string(), true);
         let plain: Value = serde_json::from_str(&plain).unwrap();
         let mut explained: Value = serde_json::from_str(&explained).unwrap();

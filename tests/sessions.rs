@@ -94,7 +94,7 @@ fn decision_point(text: &str, now: Timestamp) -> Pdp {
     };
     let bundle = files("all.yaml", text);
     let secrets = files("token-keys.json", &key_set().to_json());
-    let loaded = compile_with(&bundle, Some(&secrets), &NoRemotes, "test", now);
+    let loaded = compile_with(&bundle, Some(&secrets), &NoRemotes, "test", now, None);
     let loaded = loaded.unwrap_or_else(|findings| panic!("{findings:?}"));
     let store = Arc::new(Store::empty());
     store.publish(Arc::new(loaded.snapshot));

@@ -188,7 +188,7 @@ impl Sources {
         let limits = Limits::default();
         let files = read_once(&self.bundle, &limits)?;
         let secrets = read_once(&self.credentials, &limits)?;
-        let loaded = compile_with(&files, Some(&secrets), &NoRemotes, "", now);
+        let loaded = compile_with(&files, Some(&secrets), &NoRemotes, "", now, None);
         let snapshot = loaded.map_err(|_| TokenCommandError::Bundle)?.snapshot;
         if snapshot.token_keys.is_none() {
             return Err(TokenCommandError::NoKeys);

@@ -11,6 +11,7 @@ use crate::policy::template::{Template, Token};
 use crate::policy::{Base, Cardinality, Comparison, Condition, ConditionValue, Qualifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use compact_str::CompactString;
 use std::cmp::Ordering;
 
 /// A compiled condition: one operator on one key.
@@ -66,9 +67,30 @@ impl Test {
         }
     }
 
+    /// The key and the values one of which the key must have, where the test demands just that: it
+    /// is false for a key that is absent, and for every other single value.
+    pub(super) fn demanded(&self) -> Option<(&ContextKey, Vec<&str>)> {
+        let Operator::Texts(patterns) = &self.operator else {
+            return None;
+        };
+        let is_plain = self.qualifier == Qualifier::None
+            && self.cardinality != Cardinality::Multiple
+            && !self.negated
+            && !self.if_exists
+            && !self.empty;
+        let values = patterns.iter().map(|pattern| match pattern {
+            Pattern::Literal(text) => Some(&**text),
+            Pattern::Any | Pattern::Prefix(_) | Pattern::Glob(_) | Pattern::Variable(_) => None,
+        });
+        let values: Option<Vec<&str>> = values.collect();
+        values
+            .filter(|_| is_plain)
+            .map(|values| (&self.key, values))
+    }
+
     /// The table of COND-6 with the rules around it.
     pub(super) fn holds(&self, context: &Context) -> Truth {
-        let values: &[Box<str>] = match context.lookup(self.key.as_str()) {
+        let values: &[CompactString] = match context.get(&self.key) {
             // COND-9: every row of the table.
             Some(ContextValue::Unknown) => return Truth::Undetermined,
             Some(ContextValue::Values(values)) => values,
@@ -87,7 +109,7 @@ impl Test {
         }
     }
 
-    fn single(&self, values: &[Box<str>], context: &Context) -> Truth {
+    fn single(&self, values: &[CompactString], context: &Context) -> Truth {
         if self.cardinality == Cardinality::Multiple {
             // SET-1: a set tested as one value has no answer for either polarity.
             return Truth::Undetermined;
@@ -103,7 +125,7 @@ impl Test {
         }
     }
 
-    fn set(&self, values: &[Box<str>], context: &Context) -> Truth {
+    fn set(&self, values: &[CompactString], context: &Context) -> Truth {
         let all = self.qualifier == Qualifier::All;
         if self.empty {
             // DOC-9: only the absence of values is a subset of nothing, and nothing meets it.
@@ -129,7 +151,7 @@ impl Test {
         // SET-7: a list of empty strings is also called a null data set; when that reading gives
         // another answer, there is none.
         let null_reading = Truth::from(all);
-        if values.iter().all(|value| value.is_empty()) && result != null_reading {
+        if values.iter().all(CompactString::is_empty) && result != null_reading {
             return Truth::Undetermined;
         }
         result
@@ -137,14 +159,14 @@ impl Test {
 }
 
 /// OP-18 and OP-19.
-fn null(values: &[Box<str>], absent: bool, present: bool) -> Truth {
+fn null(values: &[CompactString], absent: bool, present: bool) -> Truth {
     if absent && present {
         return Truth::True;
     }
     if values.is_empty() {
         return absent.into();
     }
-    if values.iter().all(|value| value.is_empty()) {
+    if values.iter().all(CompactString::is_empty) {
         return Truth::Undetermined;
     }
     present.into()

@@ -1,12 +1,13 @@
 //! Compiled policy documents.
 
+use crate::engine::actions::Actions;
 use crate::engine::condition::Test;
 use crate::engine::pattern::{Hole, Pattern};
 use crate::engine::truth::Truth;
 use crate::model::{Action, Arn, Context, Resource};
-use crate::policy::{
-    ActionPattern, Effect, Element, Place, Policy, PrincipalEntry, ResourcePattern,
-};
+use crate::policy::template::{Template, Token};
+use crate::policy::{Effect, Element, Place, Policy, PrincipalEntry, ResourcePattern};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A policy document in the form in which requests are judged by it.
@@ -18,49 +19,62 @@ pub struct Document {
     pub place: Place,
     /// Its statements.
     pub(super) statements: Box<[Statement]>,
+    /// The `Sid`s of the statements, one behind the other.
+    sids: Box<str>,
 }
 
-/// One node of an organization's tree with the control policies attached to it.
-#[derive(Clone, Debug)]
-pub struct Level {
-    /// The id of the root, unit or account.
-    pub id: Arc<str>,
-    /// The documents attached there.
-    pub documents: Vec<Arc<Document>>,
-}
-
+/// A statement, small: a large set has hundreds of thousands of them.
 #[derive(Debug)]
 pub(super) struct Statement {
-    pub(super) place: Place,
-    pub(super) sid: Option<Box<str>>,
-    pub(super) effect: Effect,
-    pub(super) principal: Option<Element<PrincipalEntry>>,
-    pub(super) actions: Element<ActionTest>,
-    pub(super) resources: Option<Element<ResourceTest>>,
+    pub(super) principal: Option<Box<Element<PrincipalEntry>>>,
+    pub(super) actions: Arc<Actions>,
+    pub(super) resources: Resources,
     pub(super) conditions: Box<[Test]>,
+    line: u32,
+    column: u32,
+    /// Where its `Sid` ends among those of its document; it begins where the one before ends.
+    sid_end: u32,
+    pub(super) effect: Effect,
 }
 
+/// The resource element of a statement.
 #[derive(Debug)]
-pub(super) enum ActionTest {
-    All,
-    Named { prefix: Box<str>, name: Pattern },
+pub(super) enum Resources {
+    /// There is none: whatever the document is attached to is meant.
+    Own,
+    /// `Resource` with one entry.
+    One(ResourceTest),
+    /// Any other.
+    Listed(Box<Element<ResourceTest>>),
 }
 
 #[derive(Debug)]
 pub(super) enum ResourceTest {
     All,
-    Arn(Box<[Pattern; 5]>),
+    Arn { head: Arc<Head>, name: Pattern },
+}
+
+/// Components two to five of a resource pattern.
+#[derive(Debug)]
+pub(super) enum Head {
+    /// Without wildcards, with the colons between them.
+    Literal(Box<str>),
+    Patterns([Pattern; 4]),
+}
+
+/// Compiles documents, and lets them share what many of them say alike.
+#[derive(Debug, Default)]
+pub struct Interner {
+    actions: HashMap<Element<crate::policy::ActionPattern>, Arc<Actions>>,
+    heads: HashMap<Box<str>, Arc<Head>>,
+    spelling: String,
 }
 
 impl Document {
     /// Compiles a policy under the name by which reasons will call it.
     #[must_use]
     pub fn compile(name: impl Into<Arc<str>>, policy: &Policy) -> Self {
-        Self {
-            name: name.into(),
-            place: policy.place.clone(),
-            statements: policy.statements.iter().map(Statement::compile).collect(),
-        }
+        Interner::default().document(name, policy)
     }
 
     /// A document of one statement about everything; such stand in for what an organization has
@@ -71,30 +85,50 @@ impl Document {
             line: 1,
             column: 1,
         };
-        let everything = Element {
-            negated: false,
-            entries: vec![ActionTest::All],
-        };
         let statement = Statement {
-            place: place.clone(),
-            sid: None,
+            line: place.line,
+            column: place.column,
+            sid_end: 0,
             effect,
             principal: None,
-            actions: everything,
-            resources: None,
+            actions: Arc::new(Actions::of_everything()),
+            resources: Resources::Own,
             conditions: Box::default(),
         };
         Self {
             name: name.into(),
             place,
             statements: Box::new([statement]),
+            sids: "".into(),
         }
     }
 
     /// Position, `Sid` and place of each statement.
-    pub fn outline(&self) -> impl Iterator<Item = (u32, Option<&str>, &Place)> {
-        let statements = (0..).zip(self.statements.iter());
-        statements.map(|(index, statement)| (index, statement.sid.as_deref(), &statement.place))
+    pub fn outline(&self) -> impl Iterator<Item = (u32, Option<&str>, Place)> {
+        (0..)
+            .zip(self.statements.iter())
+            .map(|(index, statement)| (index, self.sid(index), self.place_of(statement)))
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |statement: &Statement| {
+            let resources = match &statement.resources {
+                Resources::Own => 0,
+                Resources::One(test) => test.text_bytes(),
+                Resources::Listed(element) => {
+                    let entries = element.entries.iter();
+                    let texts = entries.map(|entry| size_of_val(entry) + entry.text_bytes());
+                    texts.sum::<usize>() + size_of_val(&**element)
+                }
+            };
+            // Conditions have values of their own; most are one short text.
+            size_of::<Statement>()
+                + resources
+                + statement.conditions.len() * (size_of::<Test>() + 48)
+        };
+        let statements = self.statements.iter().map(of);
+        size_of::<Self>() + self.name.len() + self.sids.len() + statements.sum::<usize>()
     }
 
     /// How many statements it has.
@@ -112,58 +146,153 @@ impl Document {
     /// The `Sid` of a statement, if it has one.
     #[must_use]
     pub fn sid(&self, statement: u32) -> Option<&str> {
-        self.statements
-            .get(usize::try_from(statement).ok()?)?
-            .sid
-            .as_deref()
+        let end = |at: usize| usize::try_from(self.statements.get(at)?.sid_end).ok();
+        let at = usize::try_from(statement).ok()?;
+        let start = at.checked_sub(1).map_or(Some(0), end)?;
+        let sid = self.sids.get(start..end(at)?)?;
+        (!sid.is_empty()).then_some(sid)
+    }
+
+    pub(super) fn place_of(&self, statement: &Statement) -> Place {
+        Place {
+            file: Arc::clone(&self.place.file),
+            line: statement.line,
+            column: statement.column,
+        }
+    }
+}
+
+impl Interner {
+    /// Compiles a policy under the name by which reasons will call it.
+    #[must_use]
+    pub fn document(&mut self, name: impl Into<Arc<str>>, policy: &Policy) -> Document {
+        let mut sids = String::new();
+        let statements = policy.statements.iter().map(|statement| {
+            sids.push_str(statement.sid.as_deref().unwrap_or_default());
+            Statement {
+                line: statement.place.line,
+                column: statement.place.column,
+                sid_end: u32::try_from(sids.len()).unwrap_or(u32::MAX),
+                effect: statement.effect,
+                principal: statement.principal.clone().map(Box::new),
+                actions: self.actions(&statement.action),
+                resources: self.resources(statement.resource.as_ref()),
+                conditions: statement.conditions.iter().map(Test::compile).collect(),
+            }
+        });
+        Document {
+            name: name.into(),
+            place: policy.place.clone(),
+            statements: statements.collect(),
+            sids: sids.into(),
+        }
+    }
+
+    fn actions(&mut self, element: &Element<crate::policy::ActionPattern>) -> Arc<Actions> {
+        if let Some(known) = self.actions.get(element) {
+            return Arc::clone(known);
+        }
+        let compiled = Arc::new(Actions::compile(element));
+        self.actions.insert(element.clone(), Arc::clone(&compiled));
+        compiled
+    }
+
+    fn resources(&mut self, element: Option<&Element<ResourcePattern>>) -> Resources {
+        let Some(element) = element else {
+            return Resources::Own;
+        };
+        match element.entries.as_slice() {
+            [only] if !element.negated => Resources::One(self.resource(only)),
+            entries => Resources::Listed(Box::new(Element {
+                negated: element.negated,
+                entries: entries.iter().map(|entry| self.resource(entry)).collect(),
+            })),
+        }
+    }
+
+    fn resource(&mut self, pattern: &ResourcePattern) -> ResourceTest {
+        match pattern {
+            ResourcePattern::All => ResourceTest::All,
+            ResourcePattern::Arn {
+                partition,
+                service,
+                region,
+                account,
+                resource,
+            } => ResourceTest::Arn {
+                head: self.head([partition, service, region, account]),
+                name: Pattern::compile(resource),
+            },
+        }
+    }
+
+    fn head(&mut self, parts: [&Template; 4]) -> Arc<Head> {
+        // Wildcards are spelt by characters that no bundle holds.
+        self.spelling.clear();
+        for (at, part) in parts.iter().enumerate() {
+            if at > 0 {
+                self.spelling.push(':');
+            }
+            for token in &part.tokens {
+                match token {
+                    Token::Literal(text) => self.spelling.push_str(text),
+                    Token::Many => self.spelling.push('\u{0}'),
+                    Token::One => self.spelling.push('\u{1}'),
+                    // RES-8: variables stand in the last component alone; this one would match
+                    // nothing.
+                    Token::Variable { .. } => self.spelling.push('\u{2}'),
+                }
+            }
+        }
+        if let Some(known) = self.heads.get(self.spelling.as_str()) {
+            return Arc::clone(known);
+        }
+        let is_plain = !self.spelling.contains(['\u{0}', '\u{1}', '\u{2}']);
+        let head = Arc::new(
+            if is_plain && parts.iter().all(|part| part.tokens.len() <= 1) {
+                Head::Literal(self.spelling.as_str().into())
+            } else {
+                Head::Patterns(parts.map(Pattern::compile))
+            },
+        );
+        self.heads
+            .insert(self.spelling.as_str().into(), Arc::clone(&head));
+        head
+    }
+}
+
+impl Head {
+    /// Whether an ARN has these components.
+    pub(super) fn covers(&self, arn: &Arn) -> bool {
+        match self {
+            Self::Literal(text) => **text == *arn.head(),
+            Self::Patterns([partition, service, region, account]) => {
+                service.matches_plain(arn.service())
+                    && partition.matches_plain(arn.partition())
+                    && region.matches_plain(arn.region())
+                    && account.matches_plain(arn.account_text())
+            }
+        }
     }
 }
 
 impl Statement {
-    fn compile(statement: &crate::policy::Statement) -> Self {
-        Self {
-            place: statement.place.clone(),
-            sid: statement.sid.as_deref().map(Into::into),
-            effect: statement.effect,
-            principal: statement.principal.clone(),
-            actions: Element {
-                negated: statement.action.negated,
-                entries: statement
-                    .action
-                    .entries
-                    .iter()
-                    .map(ActionTest::compile)
-                    .collect(),
-            },
-            resources: statement.resource.as_ref().map(|element| Element {
-                negated: element.negated,
-                entries: element.entries.iter().map(ResourceTest::compile).collect(),
-            }),
-            conditions: statement.conditions.iter().map(Test::compile).collect(),
-        }
-    }
-
     /// ACT-4: two-valued, for a request's action is always one concrete action.
     pub(super) fn action_matches(&self, action: &Action) -> bool {
-        self.actions
-            .entries
-            .iter()
-            .any(|entry| entry.matches(action))
-            != self.actions.negated
+        self.actions.cover(action)
     }
 
     /// RES-10 and RES-11.
     pub(super) fn resource_matches(&self, resource: &Resource, context: &Context) -> Truth {
-        let Some(element) = &self.resources else {
-            return Truth::True;
-        };
-        let listed = Truth::any(
-            element
-                .entries
-                .iter()
-                .map(|entry| entry.matches(resource, context, element.negated)),
-        );
-        listed.negated_if(element.negated)
+        match &self.resources {
+            Resources::Own => Truth::True,
+            Resources::One(test) => test.matches(resource, context, false),
+            Resources::Listed(element) => {
+                let entries = element.entries.iter();
+                Truth::any(entries.map(|entry| entry.matches(resource, context, element.negated)))
+                    .negated_if(element.negated)
+            }
+        }
     }
 
     /// The conjunction of all tests (COND-1).
@@ -172,41 +301,26 @@ impl Statement {
     }
 }
 
-impl ActionTest {
-    fn compile(pattern: &ActionPattern) -> Self {
-        match pattern {
-            ActionPattern::All => Self::All,
-            ActionPattern::Named { prefix, name } => Self::Named {
-                prefix: prefix.as_str().into(),
-                name: Pattern::compile_glob(name),
-            },
-        }
-    }
-
-    fn matches(&self, action: &Action) -> bool {
+impl Resources {
+    /// The entries, and whether it is the `Not` form; `None` where there is no element.
+    pub(super) fn entries(&self) -> Option<(bool, &[ResourceTest])> {
         match self {
-            Self::All => true,
-            Self::Named { prefix, name } => {
-                **prefix == *action.prefix() && name.matches_plain(action.name())
-            }
+            Self::Own => None,
+            Self::One(test) => Some((false, std::slice::from_ref(test))),
+            Self::Listed(element) => Some((element.negated, &element.entries)),
         }
     }
 }
 
 impl ResourceTest {
     pub(super) fn compile(pattern: &ResourcePattern) -> Self {
-        match pattern {
-            ResourcePattern::All => Self::All,
-            ResourcePattern::Arn {
-                partition,
-                service,
-                region,
-                account,
-                resource,
-            } => {
-                let parts = [partition, service, region, account, resource];
-                Self::Arn(Box::new(parts.map(Pattern::compile)))
-            }
+        Interner::default().resource(pattern)
+    }
+
+    fn text_bytes(&self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Arn { name, .. } => name.text_bytes(),
         }
     }
 
@@ -214,33 +328,19 @@ impl ResourceTest {
     pub(super) fn covers(&self, arn: &Arn) -> bool {
         match self {
             Self::All => true,
-            Self::Arn(patterns) => {
-                let parts = [
-                    arn.partition(),
-                    arn.service(),
-                    arn.region(),
-                    arn.account_text(),
-                    arn.resource(),
-                ];
-                let mut pairs = patterns.iter().zip(parts);
-                pairs.all(|(pattern, part)| pattern.matches_plain(part))
-            }
+            Self::Arn { head, name } => head.covers(arn) && name.matches_plain(arn.resource()),
         }
     }
 
     fn matches(&self, resource: &Resource, context: &Context, negated: bool) -> Truth {
-        let Self::Arn(patterns) = self else {
+        let Self::Arn { head, name } = self else {
             return Truth::True;
         };
         // RES-12: only a run of `*` matches the token of an action without resource.
         let Some(arn) = resource.name.arn() else {
             return Truth::False;
         };
-        let [partition, service, region, account, name] = &**patterns;
-        let head = partition.matches_plain(arn.partition())
-            && service.matches_plain(arn.service())
-            && region.matches_plain(arn.region())
-            && account.matches_plain(arn.account_text());
+        let head = head.covers(arn);
         // RES-9 and VAR-7: a variable without a value leaves the whole entry open, whatever the rest
         // of it says.
         if !head && !matches!(name, Pattern::Variable(_)) {

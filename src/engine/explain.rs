@@ -2,10 +2,11 @@
 
 mod render;
 
-use crate::engine::document::{Document, Level, Statement};
+use crate::engine::document::{Document, Statement};
 use crate::engine::judge::{Applicable, Layers};
 use crate::engine::principal::Caller;
 use crate::engine::truth::Truth;
+use crate::engine::view::{Level, View};
 use crate::model::{Arn, Context, ContextValue, Layer, Request, StatementRef};
 use crate::policy::{Effect, Place};
 use std::sync::Arc;
@@ -75,15 +76,13 @@ pub fn explain(layers: &Layers<'_>, request: &Request<'_>) -> Explanation {
     };
     explainer.levels(Layer::Scp, layers.scp);
     explainer.levels(Layer::Rcp, layers.rcp);
-    explainer.documents(Layer::Endpoint, layers.endpoint.unwrap_or_default());
-    if let Some(document) = layers.resource {
-        let trust = request.resource.name.arn().is_some_and(Arn::is_role);
-        let layer = if trust { Layer::Trust } else { Layer::Resource };
-        explainer.documents(layer, std::slice::from_ref(document));
-    }
-    explainer.documents(Layer::Identity, layers.identity.unwrap_or_default());
-    explainer.documents(Layer::Boundary, layers.boundary.unwrap_or_default());
-    explainer.documents(Layer::Session, layers.session.unwrap_or_default());
+    explainer.documents(Layer::Endpoint, layers.endpoint);
+    let trust = request.resource.name.arn().is_some_and(Arn::is_role);
+    let layer = if trust { Layer::Trust } else { Layer::Resource };
+    explainer.documents(layer, layers.resource);
+    explainer.documents(Layer::Identity, layers.identity);
+    explainer.documents(Layer::Boundary, layers.boundary);
+    explainer.documents(Layer::Session, layers.session);
     Explanation {
         statements: explainer.statements,
     }
@@ -99,13 +98,14 @@ impl Explainer<'_> {
     fn levels(&mut self, layer: Layer, levels: Option<&[Level]>) {
         for (index, level) in levels.unwrap_or_default().iter().enumerate() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            for (position, document) in level.documents.iter().enumerate() {
+            for (position, document) in level.view.documents().iter().enumerate() {
                 self.document(layer, Some((index, &level.id)), position, document);
             }
         }
     }
 
-    fn documents(&mut self, layer: Layer, documents: &[Arc<Document>]) {
+    fn documents(&mut self, layer: Layer, view: Option<&View>) {
+        let documents = view.map(View::documents).unwrap_or_default();
         for (position, document) in documents.iter().enumerate() {
             self.document(layer, None, position, document);
         }
@@ -134,8 +134,8 @@ impl Explainer<'_> {
                 reference,
                 document: Arc::clone(&document.name),
                 level: level.map(|(_, id)| Arc::clone(id)),
-                place: statement.place.clone(),
-                sid: statement.sid.as_deref().map(str::to_owned),
+                place: document.place_of(statement),
+                sid: document.sid(reference.statement).map(str::to_owned),
                 effect: statement.effect,
                 result: Truth::all(all),
                 elements,
@@ -147,7 +147,7 @@ impl Explainer<'_> {
     fn parts(&self, statement: &Statement) -> (Vec<ElementReport>, Vec<ConditionReport>) {
         let name = |negated: bool, plain, not| if negated { not } else { plain };
         let mut elements = Vec::with_capacity(3);
-        if let Some(principal) = &statement.principal {
+        if let Some(principal) = statement.principal.as_deref() {
             elements.push(ElementReport {
                 name: name(principal.negated, "Principal", "NotPrincipal"),
                 result: self
@@ -161,9 +161,9 @@ impl Explainer<'_> {
             name: name(statement.actions.negated, "Action", "NotAction"),
             result: statement.action_matches(self.request.action).into(),
         });
-        if let Some(resources) = &statement.resources {
+        if let Some((negated, _)) = statement.resources.entries() {
             elements.push(ElementReport {
-                name: name(resources.negated, "Resource", "NotResource"),
+                name: name(negated, "Resource", "NotResource"),
                 result: statement.resource_matches(self.request.resource, self.request.context),
             });
         }

@@ -5,9 +5,9 @@ mod fixed;
 
 pub(super) use applicable::Applicable;
 
-use crate::engine::document::{Document, Level, Statement};
 use crate::engine::principal::{Caller, MatchKind};
 use crate::engine::truth::Truth;
+use crate::engine::view::{Hit, Level, View};
 use crate::model::{
     AccountId, Arn, Decision, Delegation, EvaluationFault, FederationIssuer, Grant, Layer,
     Principal, Reason, Request, ResourceName, StatementRef,
@@ -15,7 +15,6 @@ use crate::model::{
 use crate::policy::Effect;
 use fixed::{crosses_partitions, is_refused_to_credential, needs_no_permission};
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// The policies that stand between a caller and a resource (EV-5).
 ///
@@ -30,15 +29,15 @@ pub struct Layers<'a> {
     /// that allows all is implied at each level (RCP-4).
     pub rcp: Option<&'a [Level]>,
     /// The policy of the endpoint that the call used.
-    pub endpoint: Option<&'a [Arc<Document>]>,
+    pub endpoint: Option<&'a View>,
     /// The policy of the resource; the trust policy, when the resource is a role.
-    pub resource: Option<&'a Arc<Document>>,
+    pub resource: Option<&'a View>,
     /// The policies of the user and its groups, of the role, or of the issuing user.
-    pub identity: &'a [Arc<Document>],
-    /// The permissions boundary; an empty slice is one that allows nothing.
-    pub boundary: Option<&'a [Arc<Document>]>,
-    /// The session policies; an empty slice is a session that may do nothing by identity.
-    pub session: Option<&'a [Arc<Document>]>,
+    pub identity: Option<&'a View>,
+    /// The permissions boundary; a view without documents is one that allows nothing.
+    pub boundary: Option<&'a View>,
+    /// The session policies; without documents it is a session that may do nothing by identity.
+    pub session: Option<&'a View>,
     /// What the access control list of the resource grants this caller for this action (ACL-2).
     pub acl: bool,
     /// Whether the service says that the action needs no permission (EV-6).
@@ -87,13 +86,6 @@ fn owner(request: &Request<'_>) -> Result<Option<AccountId>, EvaluationFault> {
     }
 }
 
-/// What the scan of one layer found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Found {
-    /// The strongest kind of a matching Allow.
-    allow: Option<MatchKind>,
-}
-
 /// One decision in the making.
 #[expect(
     clippy::struct_excessive_bools,
@@ -134,35 +126,29 @@ impl<'a, 'r> Judgement<'a, 'r> {
             boundary: true,
             session: true,
         };
-        judgement.scan_all();
+        judgement.ask_all();
         judgement
     }
 
-    /// Reads every statement once. The layers come in the order of RSN-4, so that the reasons are
+    /// Asks every layer once. They come in the order of RSN-4, so that the reasons are
     /// sorted as they are found.
-    fn scan_all(&mut self) {
+    fn ask_all(&mut self) {
         if let Some(levels) = self.layers.scp {
-            self.scan_levels(Layer::Scp, levels, false);
+            self.ask_levels(Layer::Scp, levels, false);
         }
         if let Some(levels) = self.layers.rcp {
-            self.scan_levels(Layer::Rcp, levels, true);
+            self.ask_levels(Layer::Rcp, levels, true);
         }
-        if let Some(documents) = self.layers.endpoint
-            && self
-                .scan(Layer::Endpoint, None, documents, false)
-                .allow
-                .is_none()
+        if let Some(view) = self.layers.endpoint
+            && self.ask(Layer::Endpoint, None, view, false).is_none()
         {
             self.gates.push(Reason::Implicit {
                 layer: Layer::Endpoint,
                 level: None,
             });
         }
-        if let Some(document) = self.layers.resource {
-            let layer = self.resource_layer();
-            self.resource = self
-                .scan(layer, None, std::slice::from_ref(document), true)
-                .allow;
+        if let Some(view) = self.layers.resource {
+            self.resource = self.ask(self.resource_layer(), None, view, true);
         }
         self.identity = match (self.request.principal, self.layers.identity) {
             (
@@ -172,23 +158,14 @@ impl<'a, 'r> Judgement<'a, 'r> {
                 },
                 _,
             ) => true,
-            (_, Some(documents)) => self
-                .scan(Layer::Identity, None, documents, true)
-                .allow
-                .is_some(),
+            (_, Some(view)) => self.ask(Layer::Identity, None, view, true).is_some(),
             (_, None) => false,
         };
-        if let Some(documents) = self.layers.boundary {
-            self.boundary = self
-                .scan(Layer::Boundary, None, documents, false)
-                .allow
-                .is_some();
+        if let Some(view) = self.layers.boundary {
+            self.boundary = self.ask(Layer::Boundary, None, view, false).is_some();
         }
         self.session = match self.layers.session {
-            Some(documents) => self
-                .scan(Layer::Session, None, documents, false)
-                .allow
-                .is_some(),
+            Some(view) => self.ask(Layer::Session, None, view, false).is_some(),
             // EV-27: a federated user without session policy has nothing by identity, and a session
             // of the root user has its task policy or nothing (EV-12).
             None => !matches!(
@@ -205,11 +182,11 @@ impl<'a, 'r> Judgement<'a, 'r> {
         self.gates.sort_by_key(order);
     }
 
-    fn scan_levels(&mut self, layer: Layer, levels: &[Level], implied_allow: bool) {
+    fn ask_levels(&mut self, layer: Layer, levels: &[Level], implied_allow: bool) {
         for (index, level) in levels.iter().enumerate() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            let found = self.scan(layer, Some(index), &level.documents, false);
-            if found.allow.is_none() && !implied_allow {
+            let allow = self.ask(layer, Some(index), &level.view, false);
+            if allow.is_none() && !implied_allow {
                 self.gates.push(Reason::Implicit {
                     layer,
                     level: Some(index),
@@ -218,45 +195,47 @@ impl<'a, 'r> Judgement<'a, 'r> {
         }
     }
 
-    /// Reads the statements of one layer; a matching Deny is noted, and the strongest Allow told.
-    fn scan(
+    /// Asks the statements of one layer: a matching Deny is noted, and the strongest Allow told.
+    fn ask(
         &mut self,
         layer: Layer,
         level: Option<u16>,
-        documents: &[Arc<Document>],
+        view: &View,
         granting: bool,
-    ) -> Found {
-        let mut found = Found::default();
-        for (document, compiled) in documents.iter().enumerate() {
-            for (index, statement) in compiled.statements.iter().enumerate() {
-                let Some((kind, truth)) = matches(statement, self.caller, self.request) else {
-                    continue;
-                };
-                let reference = || StatementRef {
-                    layer,
-                    level,
-                    document: u32::try_from(document).unwrap_or(u32::MAX),
-                    statement: u32::try_from(index).unwrap_or(u32::MAX),
-                };
-                match (statement.effect, truth) {
-                    (_, Truth::False) | (Effect::Allow, Truth::Undetermined) => {}
-                    (Effect::Allow, Truth::True) => {
-                        found.allow = found.allow.max(Some(kind));
-                        if granting {
-                            self.grants.push(reference());
-                        }
+    ) -> Option<MatchKind> {
+        let mut allow = None;
+        for hit in view.ask(self.caller, self.request) {
+            let Hit {
+                document,
+                statement,
+                effect,
+                kind,
+                truth,
+            } = hit;
+            let statement = StatementRef {
+                layer,
+                level,
+                document,
+                statement,
+            };
+            match (effect, truth) {
+                (_, Truth::False) | (Effect::Allow, Truth::Undetermined) => {}
+                (Effect::Allow, Truth::True) => {
+                    allow = allow.max(Some(kind));
+                    if granting {
+                        self.grants.push(statement);
                     }
-                    // GEN-3: an uncertain Deny applies.
-                    (Effect::Deny, Truth::True | Truth::Undetermined) => {
-                        self.denies.push(Reason::Explicit {
-                            statement: reference(),
-                            undetermined: truth == Truth::Undetermined,
-                        });
-                    }
+                }
+                // GEN-3: an uncertain Deny applies.
+                (Effect::Deny, Truth::True | Truth::Undetermined) => {
+                    self.denies.push(Reason::Explicit {
+                        statement,
+                        undetermined: truth == Truth::Undetermined,
+                    });
                 }
             }
         }
-        found
+        allow
     }
 
     fn resource_layer(&self) -> Layer {
@@ -402,8 +381,7 @@ impl<'a, 'r> Judgement<'a, 'r> {
             }
         };
         let resource = self.resource_layer();
-        let has_identity_side = self.layers.identity.is_some();
-        if !has_identity_side {
+        if !self.layers.has_identity {
             let granted = match self.request.principal {
                 Principal::Root { .. } => {
                     self.same_account && self.delegation() == Delegation::Default
@@ -431,26 +409,4 @@ impl<'a, 'r> Judgement<'a, 'r> {
         fails(Layer::Boundary, !self.boundary);
         fails(Layer::Session, !self.session);
     }
-}
-
-/// Whether a statement is about the request (EV-1), and through which kind of principal entry.
-///
-/// `None` when it certainly is not; the cheapest test comes first.
-fn matches(
-    statement: &Statement,
-    caller: Caller<'_>,
-    request: &Request<'_>,
-) -> Option<(MatchKind, Truth)> {
-    if !statement.action_matches(request.action) {
-        return None;
-    }
-    let kind = caller.matched_by(statement.effect, statement.principal.as_ref())?;
-    let resource = statement.resource_matches(request.resource, request.context);
-    if resource == Truth::False {
-        return None;
-    }
-    Some((
-        kind,
-        resource.and(statement.conditions_hold(request.context)),
-    ))
 }

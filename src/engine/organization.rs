@@ -1,10 +1,12 @@
 //! Which organization an account is in, and the control policies on its way from the root.
 
-use crate::engine::document::{Document, Level};
+use crate::engine::compiler::Compiler;
+use crate::engine::document::Document;
+use crate::engine::view::Level;
 use crate::model::AccountId;
-use crate::policy::PolicyKind;
-use crate::policy::directory::{DirectoryIndex, ManagedPolicy, Reference};
+use crate::policy::directory::{DirectoryIndex, Reference};
 use crate::policy::organization::{ControlPolicies, FULL_ACCESS, Node, Organization};
+use crate::policy::{Effect, PolicyKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,24 +32,27 @@ pub(super) type Memberships = HashMap<AccountId, Arc<Membership>>;
 pub(super) fn compile(
     organizations: &[Organization],
     index: &DirectoryIndex<'_>,
-) -> (Memberships, Vec<Arc<Document>>) {
-    let mut compiler = Compiler {
+    compiler: &mut Compiler<'_>,
+) -> Memberships {
+    let [name, _] = FULL_ACCESS;
+    let mut trees = Trees {
         index,
+        compiler,
         management: None,
-        documents: HashMap::new(),
+        full_access: Arc::new(Document::of_everything(name, Effect::Allow)),
         memberships: HashMap::new(),
     };
     for organization in organizations {
-        compiler.organization(organization);
+        trees.organization(organization);
     }
-    let documents = compiler.documents.into_values().collect();
-    (compiler.memberships, documents)
+    trees.memberships
 }
 
-struct Compiler<'a, 'd> {
+struct Trees<'a, 'd, 'c> {
     index: &'a DirectoryIndex<'d>,
+    compiler: &'a mut Compiler<'c>,
     management: Option<AccountId>,
-    documents: HashMap<String, Arc<Document>>,
+    full_access: Arc<Document>,
     memberships: Memberships,
 }
 
@@ -59,7 +64,7 @@ struct Way {
     rcp: Vec<Level>,
 }
 
-impl Compiler<'_, '_> {
+impl Trees<'_, '_, '_> {
     fn organization(&mut self, organization: &Organization) {
         self.management = Some(organization.management);
         let id: Arc<str> = organization.id.as_str().into();
@@ -105,7 +110,7 @@ impl Compiler<'_, '_> {
         let mut next = way.clone();
         next.path = format!("{}{id}/", way.path);
         let service = match &policies.service {
-            None => vec![self.full_access()],
+            None => vec![Arc::clone(&self.full_access)],
             Some(references) => references
                 .iter()
                 .map(|reference| self.document(reference, PolicyKind::ServiceControl))
@@ -117,24 +122,16 @@ impl Compiler<'_, '_> {
             .map(|reference| self.document(reference, PolicyKind::ResourceControl))
             .collect();
         // RSN-4 orders reasons by the id of the policy.
-        let level = |mut documents: Vec<Arc<Document>>| {
+        let mut level = |mut documents: Vec<Arc<Document>>| {
             documents.sort_by(|one, other| one.name.cmp(&other.name));
             Level {
                 id: id.into(),
-                documents,
+                view: self.compiler.view(documents, None),
             }
         };
         next.scp.push(level(service));
         next.rcp.push(level(resource));
         next
-    }
-
-    fn full_access(&mut self) -> Arc<Document> {
-        let [name, _] = FULL_ACCESS;
-        let document = self.documents.entry(name.to_owned()).or_insert_with(|| {
-            Arc::new(Document::of_everything(name, crate::policy::Effect::Allow))
-        });
-        Arc::clone(document)
     }
 
     /// The document that a node means. One that leads nowhere denies: the absence of a limit must
@@ -145,20 +142,11 @@ impl Compiler<'_, '_> {
             .management
             .and_then(|account| self.index.policy(account, text));
         match found.filter(|policy| policy.policy.kind == kind) {
-            Some(policy) => self.managed(policy),
+            Some(policy) => self.compiler.document(policy.arn.as_str(), &policy.policy),
             None if kind == PolicyKind::ServiceControl && FULL_ACCESS.contains(&text) => {
-                self.full_access()
+                Arc::clone(&self.full_access)
             }
-            None => Arc::new(Document::of_everything(text, crate::policy::Effect::Deny)),
+            None => Arc::new(Document::of_everything(text, Effect::Deny)),
         }
-    }
-
-    fn managed(&mut self, policy: &ManagedPolicy) -> Arc<Document> {
-        let arn = policy.arn.as_str();
-        let document = self
-            .documents
-            .entry(arn.to_owned())
-            .or_insert_with(|| Arc::new(Document::compile(arn, &policy.policy)));
-        Arc::clone(document)
     }
 }

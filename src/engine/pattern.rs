@@ -1,6 +1,6 @@
 //! Matching of patterns, with policy variables put in as literal text (GLOB-1 to GLOB-4, VAR-6).
 
-use crate::model::{Context, ContextValue};
+use crate::model::{Context, ContextKey, ContextValue};
 use crate::policy::template::{Template, Token};
 use icu_casemap::CaseMapper;
 use smallvec::SmallVec;
@@ -67,6 +67,18 @@ impl Pattern {
         }
     }
 
+    /// How much memory it takes beside itself, in bytes.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::Literal(text) | Self::Prefix(text) => text.len(),
+            Self::Glob(tokens) | Self::Variable(tokens) => {
+                // Each literal is a text of its own; few are longer.
+                size_of_val(&**tokens) + 16 * tokens.len()
+            }
+        }
+    }
+
     /// Whether the pattern covers the whole of `text`.
     pub(super) fn matches(&self, text: &str, context: &Context) -> Result<bool, Hole> {
         Ok(match self {
@@ -113,7 +125,7 @@ pub(super) fn resolve<'a>(tokens: &'a [Token], context: &'a Context) -> Result<P
             Token::One => pieces.push(Piece::One),
             Token::Many => pieces.push(Piece::Many),
             Token::Variable { key, default } => {
-                match variable(key.as_str(), default.as_deref(), context) {
+                match variable(key, default.as_deref(), context) {
                     Ok(text) => pieces.push(Piece::Text(text)),
                     // An undetermined variable outweighs an unresolved one, wherever it stands.
                     Err(Hole::Undetermined) => return Err(Hole::Undetermined),
@@ -129,11 +141,11 @@ pub(super) fn resolve<'a>(tokens: &'a [Token], context: &'a Context) -> Result<P
 }
 
 fn variable<'a>(
-    key: &str,
+    key: &ContextKey,
     default: Option<&'a str>,
     context: &'a Context,
 ) -> Result<&'a str, Hole> {
-    match context.lookup(key) {
+    match context.get(key) {
         Some(ContextValue::Unknown) => Err(Hole::Undetermined),
         Some(ContextValue::Values(values)) => match values.as_slice() {
             [value] if !value.is_empty() => Ok(value),

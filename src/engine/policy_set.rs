@@ -1,13 +1,15 @@
 //! The policies of a whole bundle, by the identity that they belong to.
 
+use crate::engine::compiler::{Compiled, Compiler, Unchanged};
 use crate::engine::document::Document;
 use crate::engine::organization::{self, Membership, Memberships};
 use crate::engine::resource_set::ResourceSet;
+use crate::engine::view::View;
 use crate::model::AccountId;
-use crate::policy::directory::{Directory, DirectoryIndex, Identity, ManagedPolicy};
+use crate::policy::PolicyKind;
+use crate::policy::directory::{Directory, DirectoryIndex, Identity};
 use crate::policy::organization::Organization;
 use crate::policy::resource_record::ResourceRecord;
-use crate::policy::{Policy, PolicyKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,11 +27,11 @@ pub struct Subject {
     /// Its tags.
     pub tags: Vec<(String, String)>,
     /// Its own policies and those of its groups.
-    pub identity: Vec<Arc<Document>>,
-    /// Its permissions boundary; empty when the boundary leads nowhere, which denies.
-    pub boundary: Option<Vec<Arc<Document>>>,
+    pub identity: Arc<View>,
+    /// Its permissions boundary; without documents when the boundary leads nowhere, which denies.
+    pub boundary: Option<Arc<View>>,
     /// Who may assume it, if it is a role.
-    pub trust: Option<Arc<Document>>,
+    pub trust: Option<Arc<View>>,
     /// The longest session of it, in seconds, if it is a role.
     pub max_session_s: u32,
     /// The longest that a session of a role gets, in seconds, if it is a role (ROLE-14).
@@ -47,39 +49,61 @@ pub struct PolicySet {
     roles_by_name: HashMap<(AccountId, String), Arc<Subject>>,
     memberships: Memberships,
     resources: ResourceSet,
-    /// The managed policies, as written: sessions name them.
-    managed: HashMap<String, (Option<AccountId>, Arc<Policy>)>,
+    /// The managed policies of identities: sessions name them.
+    managed: HashMap<String, (Option<AccountId>, Arc<Document>)>,
     /// Every document once, by name.
     documents: Vec<Arc<Document>>,
+    compiled: Compiled,
 }
 
 impl PolicySet {
-    /// Compiles the policies of a bundle.
+    /// Compiles the policies of a bundle, and takes over what has not changed.
     #[must_use]
     pub fn compile(
         directory: &Directory,
         organizations: &[Organization],
         resources: &[ResourceRecord],
+        unchanged: Option<Unchanged<'_>>,
     ) -> Self {
-        let mut compiler = Compiler {
-            index: directory.index(),
-            managed: HashMap::new(),
-        };
+        let index = directory.index();
+        let mut compiler = Compiler::new(unchanged);
         let mut set = Self::default();
+        for policy in &directory.policies {
+            if policy.policy.kind == PolicyKind::Identity {
+                let document = compiler.document(policy.arn.as_str(), &policy.policy);
+                let entry = (policy.account, document);
+                set.managed.insert(policy.arn.as_str().to_owned(), entry);
+            }
+        }
+        let mut drafts = Vec::with_capacity(directory.users.len() + directory.roles.len());
         for user in &directory.users {
-            let groups: Vec<&Identity> = user
-                .groups
-                .iter()
-                .filter_map(|group| compiler.index.group(user.identity.account, &group.text))
-                .map(|group| &group.identity)
-                .collect();
-            let subject = Arc::new(compiler.subject(&user.identity, &groups));
-            set.users.insert(subject.arn.as_str().to_owned(), subject);
+            let groups = user.groups.iter();
+            let groups = groups.filter_map(|group| index.group(user.identity.account, &group.text));
+            let groups = groups.map(|group| &group.identity);
+            drafts.push(draft(&mut compiler, &index, &user.identity, groups));
         }
         for role in &directory.roles {
-            let mut subject = compiler.subject(&role.identity, &[]);
-            let name = format!("{}/trust", subject.arn);
-            subject.trust = Some(Arc::new(Document::compile(name, &role.trust)));
+            drafts.push(draft(
+                &mut compiler,
+                &index,
+                &role.identity,
+                std::iter::empty(),
+            ));
+        }
+        // Which documents many views share has to be known before the first of them is made.
+        for draft in &drafts {
+            compiler.announce(&draft.identity);
+        }
+        let mut drafts = drafts.into_iter();
+        let before = unchanged.map(|unchanged| unchanged.before);
+        for draft in drafts.by_ref().take(directory.users.len()) {
+            let subject = Arc::new(subject(draft, &mut compiler, before));
+            set.users.insert(subject.arn.as_str().to_owned(), subject);
+        }
+        for (role, draft) in directory.roles.iter().zip(drafts) {
+            let mut subject = subject(draft, &mut compiler, before);
+            let trust = compiler.document(&format!("{}/trust", subject.arn), &role.trust);
+            subject.trust = Some(compiler.view(vec![trust], None));
             subject.service_linked = role.service_linked;
             subject.max_session_s = role.max_session_s;
             let account = directory.account(subject.account);
@@ -89,15 +113,23 @@ impl PolicySet {
             set.roles_by_name.insert(by_name, Arc::clone(&subject));
             set.roles.insert(subject.arn.as_str().to_owned(), subject);
         }
-        for policy in &directory.policies {
-            let entry = (policy.account, Arc::clone(&policy.policy));
-            set.managed.insert(policy.arn.as_str().to_owned(), entry);
-        }
-        let (memberships, control) = organization::compile(organizations, &compiler.index);
-        set.memberships = memberships;
-        set.resources = ResourceSet::compile(resources);
-        set.collect(control);
+        set.memberships = organization::compile(organizations, &index, &mut compiler);
+        set.resources = ResourceSet::compile(resources, &mut compiler);
+        set.compiled = compiler.finish();
+        set.documents = set.compiled.documents().map(Arc::clone).collect();
+        set.documents
+            .sort_unstable_by(|one, other| one.name.cmp(&other.name));
         set
+    }
+
+    pub(super) fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+
+    /// About how much memory the compiled policies take, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.compiled.bytes()
     }
 
     /// The place of an account in its organization, if it is in one.
@@ -136,10 +168,10 @@ impl PolicySet {
     /// The managed policy with this ARN, if an identity of `account` may have it: its own account's,
     /// or the vendor's.
     #[must_use]
-    pub fn managed(&self, account: AccountId, arn: &str) -> Option<&Arc<Policy>> {
-        let (owner, policy) = self.managed.get(arn)?;
+    pub fn managed(&self, account: AccountId, arn: &str) -> Option<&Arc<Document>> {
+        let (owner, document) = self.managed.get(arn)?;
         let is_fit = owner.is_none_or(|owner| owner == account);
-        (is_fit && policy.kind == PolicyKind::Identity).then_some(policy)
+        is_fit.then_some(document)
     }
 
     /// How many different documents it holds.
@@ -183,72 +215,68 @@ impl PolicySet {
             .ok()?;
         self.documents.get(at)?.sid(index)
     }
+}
 
-    fn collect(&mut self, control: Vec<Arc<Document>>) {
-        let mut documents = control;
-        for subject in self.users.values().chain(self.roles.values()) {
-            let boundary = subject.boundary.iter().flatten();
-            let own = subject.identity.iter().chain(boundary);
-            documents.extend(own.chain(&subject.trust).cloned());
+/// A user or role whose documents are compiled.
+struct Draft<'a> {
+    of: &'a Identity,
+    identity: Vec<Arc<Document>>,
+    boundary: Option<Vec<Arc<Document>>>,
+}
+
+fn draft<'a>(
+    compiler: &mut Compiler<'_>,
+    index: &DirectoryIndex<'a>,
+    of: &'a Identity,
+    groups: impl Iterator<Item = &'a Identity>,
+) -> Draft<'a> {
+    let mut identity = Vec::new();
+    for holder in std::iter::once(of).chain(groups) {
+        for (name, policy) in &holder.inline {
+            identity.push(compiler.document(&format!("{}/{name}", holder.arn), policy));
         }
-        documents.extend(self.resources.documents().cloned());
-        documents.sort_by(|a, b| a.name.cmp(&b.name));
-        documents.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        self.documents = documents;
+        for reference in &holder.attached {
+            // A dangling reference grants nothing and blocks nothing.
+            if let Some(policy) = index.policy(holder.account, &reference.text) {
+                identity.push(compiler.document(policy.arn.as_str(), &policy.policy));
+            }
+        }
+    }
+    // RSN-4 orders reasons by the id of the policy.
+    identity.sort_by(|a, b| a.name.cmp(&b.name));
+    let boundary = of.boundary.as_ref().map(|reference| {
+        let policy = index.policy(of.account, &reference.text);
+        // A dangling boundary denies: the absence of a limit must not widen access.
+        policy
+            .map(|policy| compiler.document(policy.arn.as_str(), &policy.policy))
+            .into_iter()
+            .collect()
+    });
+    Draft {
+        of,
+        identity,
+        boundary,
     }
 }
 
-struct Compiler<'a> {
-    index: DirectoryIndex<'a>,
-    managed: HashMap<&'a str, Arc<Document>>,
-}
-
-impl<'a> Compiler<'a> {
-    fn subject(&mut self, identity: &'a Identity, groups: &[&'a Identity]) -> Subject {
-        let mut documents = Vec::new();
-        for holder in std::iter::once(identity).chain(groups.iter().copied()) {
-            for (name, policy) in &holder.inline {
-                let name = format!("{}/{name}", holder.arn);
-                documents.push(Arc::new(Document::compile(name, policy)));
-            }
-            for reference in &holder.attached {
-                // A dangling reference grants nothing and blocks nothing.
-                if let Some(policy) = self.index.policy(holder.account, &reference.text) {
-                    documents.push(self.managed(policy));
-                }
-            }
-        }
-        // RSN-4 orders reasons by the id of the policy.
-        documents.sort_by(|a, b| a.name.cmp(&b.name));
-        let boundary = identity.boundary.as_ref().map(|reference| {
-            let policy = self.index.policy(identity.account, &reference.text);
-            // A dangling boundary denies: the absence of a limit must not widen access.
-            policy
-                .map(|policy| self.managed(policy))
-                .into_iter()
-                .collect()
-        });
-        Subject {
-            account: identity.account,
-            name: identity.name.clone(),
-            arn: identity.arn.clone(),
-            unique_id: identity.unique_id.clone(),
-            tags: identity.tags.clone(),
-            identity: documents,
-            boundary,
-            trust: None,
-            max_session_s: 0,
-            max_chained_s: 0,
-            service_linked: false,
-        }
-    }
-
-    fn managed(&mut self, policy: &'a ManagedPolicy) -> Arc<Document> {
-        let compile = || Arc::new(Document::compile(policy.arn.as_str(), &policy.policy));
-        Arc::clone(
-            self.managed
-                .entry(policy.arn.as_str())
-                .or_insert_with(compile),
-        )
+fn subject(draft: Draft<'_>, compiler: &mut Compiler<'_>, before: Option<&PolicySet>) -> Subject {
+    let Draft {
+        of,
+        identity,
+        boundary,
+    } = draft;
+    let before = before.and_then(|before| before.identity(of.arn.as_str()));
+    Subject {
+        account: of.account,
+        name: of.name.clone(),
+        arn: of.arn.clone(),
+        unique_id: of.unique_id.clone(),
+        tags: of.tags.clone(),
+        identity: compiler.view(identity, before.map(|before| &before.identity)),
+        boundary: boundary.map(|documents| compiler.view(documents, None)),
+        trust: None,
+        max_session_s: 0,
+        max_chained_s: 0,
+        service_linked: false,
     }
 }

@@ -1,6 +1,8 @@
 //! What is recorded of resources, by their ARNs.
 
-use crate::engine::document::{Document, ResourceTest};
+use crate::engine::compiler::Compiler;
+use crate::engine::document::ResourceTest;
+use crate::engine::view::View;
 use crate::model::{AccountId, Arn, Principal};
 use crate::policy::ActionPattern;
 use crate::policy::resource_record::{AclActions, AclGrant, Grantee, Permission, ResourceRecord};
@@ -15,7 +17,7 @@ pub struct ResourceFacts {
     /// The account that owns it.
     pub owner: AccountId,
     /// Its resource policy.
-    pub policy: Option<Arc<Document>>,
+    pub policy: Option<Arc<View>>,
     /// Its tags; `None` when they are not recorded.
     pub tags: Option<Vec<(String, String)>>,
     acl: Vec<AclGrant>,
@@ -29,7 +31,7 @@ pub struct EndpointFacts {
     /// The network that it stands in.
     pub vpc: Option<String>,
     /// Its policy; empty when it has none, which restricts nothing.
-    pub policy: Option<Vec<Arc<Document>>>,
+    pub policy: Option<Arc<View>>,
 }
 
 /// All records. A record of exactly one ARN goes before patterns; among patterns the one with the
@@ -39,14 +41,15 @@ pub struct ResourceSet {
     exact: HashMap<String, Arc<ResourceFacts>>,
     patterns: Vec<(ResourceTest, Arc<ResourceFacts>)>,
     endpoints: HashMap<String, Arc<EndpointFacts>>,
+    nothing: View,
 }
 
 impl ResourceSet {
-    pub(super) fn compile(records: &[ResourceRecord]) -> Self {
+    pub(super) fn compile(records: &[ResourceRecord], compiler: &mut Compiler<'_>) -> Self {
         let mut set = Self::default();
         let mut wild = Vec::new();
         for record in records {
-            let facts = Arc::new(ResourceFacts::compile(record));
+            let facts = Arc::new(ResourceFacts::compile(record, compiler));
             if record.wild {
                 let literal = record.arn.chars().filter(|c| !"*?".contains(*c)).count();
                 wild.push((literal, ResourceTest::compile(&record.pattern), facts));
@@ -55,10 +58,10 @@ impl ResourceSet {
             }
             if let Some(endpoint) = &record.endpoint {
                 let name = format!("{}/endpoint", record.arn);
-                let policy = endpoint
-                    .policy
-                    .as_ref()
-                    .map(|policy| vec![Arc::new(Document::compile(name, policy))]);
+                let policy = endpoint.policy.as_ref().map(|policy| {
+                    let document = compiler.document(&name, policy);
+                    compiler.view(vec![document], None)
+                });
                 let facts = EndpointFacts {
                     owner: record.owner,
                     vpc: endpoint.vpc.clone(),
@@ -94,6 +97,12 @@ impl ResourceSet {
         self.endpoints.get(id)
     }
 
+    /// The policy of an endpoint that nobody can tell: it allows nothing.
+    #[must_use]
+    pub fn nothing(&self) -> &View {
+        &self.nothing
+    }
+
     /// Whether any endpoint has a policy.
     #[must_use]
     pub fn has_endpoint_policies(&self) -> bool {
@@ -113,29 +122,17 @@ impl ResourceSet {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    pub(super) fn documents(&self) -> impl Iterator<Item = &Arc<Document>> {
-        let records = self
-            .exact
-            .values()
-            .chain(self.patterns.iter().map(|(_, facts)| facts));
-        records.filter_map(|facts| facts.policy.as_ref()).chain(
-            self.endpoints
-                .values()
-                .flat_map(|endpoint| endpoint.policy.iter().flatten()),
-        )
-    }
 }
 
 impl ResourceFacts {
-    fn compile(record: &ResourceRecord) -> Self {
+    fn compile(record: &ResourceRecord, compiler: &mut Compiler<'_>) -> Self {
         Self {
             arn: record.arn.as_str().into(),
             owner: record.owner,
-            policy: record
-                .policy
-                .as_ref()
-                .map(|policy| Arc::new(Document::compile(record.arn.as_str(), policy))),
+            policy: record.policy.as_ref().map(|policy| {
+                let document = compiler.document(&record.arn, policy);
+                compiler.view(vec![document], None)
+            }),
             tags: record.tags.clone(),
             acl: if record.acl_disabled {
                 Vec::new()

@@ -11,8 +11,9 @@ use crate::loader::source::{Digest, Files, Limits, mount, read};
 use crate::loader::watch::{Settings, Watcher};
 use crate::model::Timestamp;
 use crate::policy::{Bundle, Diagnostic, Place, Severity};
-use crate::snapshot::{Origin, Revision, Snapshot, Store, Surroundings};
+use crate::snapshot::{Before, Origin, Revision, Snapshot, Store, Surroundings};
 use crate::telemetry::{Metrics, Reload};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -70,10 +71,11 @@ pub struct Loaded {
 ///
 /// All findings, warnings included, when one of them is an error.
 pub fn compile(files: &Files, source: &str, now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
-    compile_with(files, None, &NoRemotes, source, now)
+    compile_with(files, None, &NoRemotes, source, now, None)
 }
 
-/// As [`compile`], with the files of the credentials directory, and with somebody who fetches keys.
+/// As [`compile`], with the files of the credentials directory, with somebody who fetches keys, and
+/// with the snapshot before, of which what has not changed is taken over.
 ///
 /// # Errors
 ///
@@ -84,6 +86,7 @@ pub fn compile_with(
     remotes: &dyn Remotes,
     source: &str,
     now: Timestamp,
+    before: Option<&Known>,
 ) -> Result<Loaded, Vec<Diagnostic>> {
     let (bundle, warnings) =
         Bundle::parse(&files.parts()).map_err(|refused| refused.diagnostics)?;
@@ -95,7 +98,13 @@ pub fn compile_with(
         at: now,
     };
     let secret = |path: &str| credentials.and_then(|files| files.bytes_of(path));
+    let same_files = before.map(|before| before.same_files(files));
+    let is_same_file = |path: &str| same_files.as_ref().is_some_and(|same| same.contains(path));
     let surroundings = Surroundings {
+        before: before.map(|before| Before {
+            snapshot: &before.snapshot,
+            is_same_file: &is_same_file,
+        }),
         remotes,
         secrets: credentials.is_some().then_some(&secret as _),
     };
@@ -109,6 +118,51 @@ pub fn compile_with(
     }
 }
 
+/// What is in force, and which files it was made from.
+#[derive(Debug)]
+pub struct Known {
+    snapshot: Arc<Snapshot>,
+    files: BTreeMap<String, Digest>,
+    /// The state of the credentials.
+    secrets: Option<Digest>,
+}
+
+impl Known {
+    /// A snapshot that was made from these files.
+    #[must_use]
+    pub fn new(snapshot: Arc<Snapshot>, files: &Files, secrets: Option<Digest>) -> Self {
+        let digests = files.entries.iter();
+        Self {
+            snapshot,
+            files: digests
+                .map(|file| (file.path.clone(), Digest::of(&file.bytes)))
+                .collect(),
+            secrets,
+        }
+    }
+
+    /// The paths of the files that are the same now.
+    fn same_files<'f>(&self, now: &'f Files) -> HashSet<&'f str> {
+        let files = now.entries.iter();
+        let same =
+            files.filter(|file| self.files.get(&file.path) == Some(&Digest::of(&file.bytes)));
+        same.map(|file| file.path.as_str()).collect()
+    }
+
+    /// Frees the snapshot once nobody decides by it any more: whoever lets go last would have to do
+    /// it, and a request must not.
+    fn free(self) {
+        let mut left = RELEASE.0;
+        while Arc::strong_count(&self.snapshot) > 1 && left > 0 {
+            std::thread::sleep(RELEASE.1);
+            left -= 1;
+        }
+    }
+}
+
+/// How often it is looked whether a snapshot is still in use, and how long to wait in between.
+const RELEASE: (u32, Duration) = (1_000, Duration::from_millis(5));
+
 /// Loads one directory into a store, again and again.
 #[derive(Clone, Debug)]
 pub struct Loader {
@@ -116,8 +170,7 @@ pub struct Loader {
     /// Where the secrets are that the bundle names.
     credentials: Option<PathBuf>,
     remotes: Arc<dyn Remotes>,
-    /// Of which state of the credentials the snapshot in force is.
-    secrets: Arc<Mutex<Option<Digest>>>,
+    known: Arc<Mutex<Option<Known>>>,
     limits: Limits,
     settings: Settings,
     store: Arc<Store>,
@@ -140,7 +193,7 @@ impl Loader {
             directory: directory.to_owned(),
             credentials: None,
             remotes: Arc::new(NoRemotes),
-            secrets: Arc::default(),
+            known: Arc::default(),
             limits: Limits::default(),
             settings,
             store,
@@ -251,11 +304,12 @@ impl Loader {
         };
         let secrets = secrets.map(Wiped);
         let of_secrets = secrets.as_ref().map(|secrets| secrets.0.digest);
-        let mut known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = self.store.current();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let revision = Revision::new(files.digest);
-        let is_current = current.is_some_and(|snapshot| snapshot.revision == revision);
-        if is_current && *known == of_secrets {
+        let is_current = known.as_ref().is_some_and(|known| {
+            known.snapshot.revision == revision && known.secrets == of_secrets
+        });
+        if is_current {
             self.metrics.reloaded(Reload::Unchanged);
             self.status.send_replace(Status::Current);
             return Ok(());
@@ -268,6 +322,7 @@ impl Loader {
             self.remotes.as_ref(),
             &source,
             now,
+            known.as_ref(),
         )
         .map_err(|findings| Failure {
             told: Told::Refused(files.digest),
@@ -292,10 +347,13 @@ impl Loader {
         );
         self.metrics.published(now.seconds(), bytes);
         self.metrics.reloaded(Reload::Success);
-        // The one before is freed here, away from whoever decides.
-        drop(self.store.publish(Arc::new(snapshot)));
-        *known = of_secrets;
+        let snapshot = Arc::new(snapshot);
+        drop(self.store.publish(Arc::clone(&snapshot)));
+        let before = known.replace(Known::new(snapshot, &files, of_secrets));
         self.status.send_replace(Status::Current);
+        if let Some(before) = before {
+            before.free();
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! The action of a request.
 
+use crate::model::fingerprint;
 use std::fmt;
 
 /// One concrete action, `prefix:Name` (ACT-7): no wildcard, exactly one colon.
@@ -11,6 +12,8 @@ pub struct Action {
     text: Box<str>,
     folded: Box<str>,
     colon: usize,
+    fingerprint: u32,
+    prefix_fingerprint: u32,
 }
 
 /// Why a text is not an action that a request can name.
@@ -39,9 +42,12 @@ impl Action {
         if !prefix_fits || !name_fits || text.len() > 256 {
             return Err(invalid());
         }
+        let folded: Box<str> = text.to_ascii_lowercase().into();
         Ok(Self {
             text: text.into(),
-            folded: text.to_ascii_lowercase().into(),
+            fingerprint: fingerprint(&folded),
+            prefix_fingerprint: fingerprint(folded.get(..prefix.len()).unwrap_or_default()),
+            folded,
             colon: prefix.len(),
         })
     }
@@ -56,6 +62,18 @@ impl Action {
     #[must_use]
     pub fn folded(&self) -> &str {
         &self.folded
+    }
+
+    /// The [`fingerprint`] of the folded action.
+    #[must_use]
+    pub fn fingerprint(&self) -> u32 {
+        self.fingerprint
+    }
+
+    /// The [`fingerprint`] of the folded service prefix.
+    #[must_use]
+    pub fn prefix_fingerprint(&self) -> u32 {
+        self.prefix_fingerprint
     }
 
     /// The service prefix in lower case, such as `orders`.

@@ -116,6 +116,13 @@ impl Arn {
         AccountId::parse(self.account_text()).ok()
     }
 
+    /// Components two to five with the colons between them, such as `aws:orders:eu-1:210000000001`.
+    #[must_use]
+    pub fn head(&self) -> &str {
+        let [first, .., last] = self.colons.map(usize::from);
+        self.text.get(first + 1..last).unwrap_or_default()
+    }
+
     /// The sixth component: everything behind the fifth colon.
     #[must_use]
     pub fn resource(&self) -> &str {
@@ -185,6 +192,7 @@ mod tests {
     #[test]
     fn an_arn_has_six_components_and_later_colons_belong_to_the_last() {
         let arn = Arn::parse("arn:aws:orders:eu-1:210000000001:order/7:a:b").unwrap();
+        assert_eq!(arn.head(), "aws:orders:eu-1:210000000001");
         assert_eq!(arn.partition(), "aws");
         assert_eq!(arn.service(), "orders");
         assert_eq!(arn.region(), "eu-1");

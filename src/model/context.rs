@@ -1,43 +1,57 @@
 //! The context of a request: condition keys and their values.
 
+use crate::model::fingerprint;
+use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::fmt;
 
 /// The name of a condition key, folded to lower case (KEY-1).
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ContextKey(Box<str>);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ContextKey {
+    fingerprint: u32,
+    text: CompactString,
+}
 
 impl ContextKey {
     /// Folds `name`: key names are case-insensitive, also behind the slash.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self(name.to_ascii_lowercase().into())
+        let mut text = CompactString::from(name);
+        text.make_ascii_lowercase();
+        let fingerprint = fingerprint(&text);
+        Self { fingerprint, text }
     }
 
     /// The folded name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
-impl std::borrow::Borrow<str> for ContextKey {
-    fn borrow(&self) -> &str {
-        &self.0
+impl PartialOrd for ContextKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ContextKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
     }
 }
 
 impl fmt::Debug for ContextKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.text)
     }
 }
 
 impl fmt::Display for ContextKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.text)
     }
 }
 
@@ -47,7 +61,7 @@ pub enum ContextValue {
     /// The value could not be obtained: every test on it is undetermined (CTX-6).
     Unknown,
     /// One value or several; never an empty list, which means absent (CTX-7).
-    Values(SmallVec<[Box<str>; 1]>),
+    Values(SmallVec<[CompactString; 1]>),
 }
 
 /// A context that is larger than the engine accepts (LIM-5).
@@ -68,9 +82,12 @@ pub enum OverLimit {
 ///
 /// Over-long input is remembered as a fault and makes the decision an evaluation error; it is never
 /// cut (LIM-5).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Context {
-    entries: BTreeMap<ContextKey, ContextValue>,
+    /// The fingerprints of the keys of `entries`, side by side: a look-up reads these first.
+    fingerprints: SmallVec<[u32; 32]>,
+    /// In no order.
+    entries: Vec<(ContextKey, ContextValue)>,
     unknown_families: SmallVec<[Cow<'static, str>; 1]>,
     fault: Option<OverLimit>,
 }
@@ -90,16 +107,16 @@ impl Context {
     }
 
     /// Sets a key to one value, in place of what it had.
-    pub fn set(&mut self, key: &str, value: impl Into<Box<str>>) {
+    pub fn set(&mut self, key: &str, value: impl Into<CompactString>) {
         self.set_all(key, [value.into()]);
     }
 
     /// Sets a key to a list of values; an empty list makes it absent (CTX-7).
-    pub fn set_all(&mut self, key: &str, values: impl IntoIterator<Item = Box<str>>) {
+    pub fn set_all(&mut self, key: &str, values: impl IntoIterator<Item = CompactString>) {
         let key = ContextKey::new(key);
-        let values: SmallVec<[Box<str>; 1]> = values.into_iter().collect();
+        let values: SmallVec<[CompactString; 1]> = values.into_iter().collect();
         if values.is_empty() {
-            self.entries.remove(&key);
+            self.take(&key);
             return;
         }
         if values.len() > Self::MAX_VALUES {
@@ -129,12 +146,12 @@ impl Context {
 
     /// Makes a key absent.
     pub fn remove(&mut self, key: &str) {
-        self.entries.remove(&ContextKey::new(key));
+        self.take(&ContextKey::new(key));
     }
 
     /// Sets a key unless it is there already.
-    pub fn set_if_absent(&mut self, key: &str, value: impl Into<Box<str>>) {
-        if !self.entries.contains_key(&ContextKey::new(key)) {
+    pub fn set_if_absent(&mut self, key: &str, value: impl Into<CompactString>) {
+        if self.position(&ContextKey::new(key)).is_none() {
             self.set(key, value);
         }
     }
@@ -142,17 +159,13 @@ impl Context {
     /// What is known of the key with this folded name; `None` is absent.
     #[must_use]
     pub fn lookup(&self, folded: &str) -> Option<&ContextValue> {
-        let unknown = || {
-            let of_family = |family: &Cow<'static, str>| {
-                let start = folded.get(..family.len());
-                start.is_some_and(|start| start.eq_ignore_ascii_case(family.as_ref()))
-            };
-            self.unknown_families
-                .iter()
-                .any(of_family)
-                .then_some(&ContextValue::Unknown)
-        };
-        self.entries.get(folded).or_else(unknown)
+        self.at(self.find(fingerprint(folded), folded), folded)
+    }
+
+    /// What is known of a key; `None` is absent.
+    #[must_use]
+    pub fn get(&self, key: &ContextKey) -> Option<&ContextValue> {
+        self.at(self.position(key), &key.text)
     }
 
     /// The limit that the context broke, if it broke one.
@@ -163,16 +176,68 @@ impl Context {
 
     /// All keys in order of their folded names.
     pub fn iter(&self) -> impl Iterator<Item = (&ContextKey, &ContextValue)> {
-        self.entries.iter()
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_unstable_by_key(|(key, _)| key);
+        entries.into_iter().map(|(key, value)| (key, value))
+    }
+
+    fn position(&self, key: &ContextKey) -> Option<usize> {
+        self.find(key.fingerprint, &key.text)
+    }
+
+    fn find(&self, fingerprint: u32, folded: &str) -> Option<usize> {
+        let alike = self.fingerprints.iter().enumerate();
+        let mut alike = alike.filter(|(_, known)| **known == fingerprint);
+        alike
+            .find(|(at, _)| {
+                let entry = self.entries.get(*at);
+                entry.is_some_and(|(key, _)| key.text == folded)
+            })
+            .map(|(at, _)| at)
+    }
+
+    fn at(&self, position: Option<usize>, folded: &str) -> Option<&ContextValue> {
+        if let Some((_, value)) = position.and_then(|at| self.entries.get(at)) {
+            return Some(value);
+        }
+        let of_family = |family: &Cow<'static, str>| {
+            let start = folded.get(..family.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(family.as_ref()))
+        };
+        let is_unknown = self.unknown_families.iter().any(of_family);
+        is_unknown.then_some(&ContextValue::Unknown)
+    }
+
+    fn take(&mut self, key: &ContextKey) {
+        if let Some(at) = self.position(key) {
+            self.fingerprints.swap_remove(at);
+            self.entries.swap_remove(at);
+        }
     }
 
     fn insert(&mut self, key: ContextKey, value: ContextValue) {
-        self.entries.insert(key, value);
+        let known = self.position(&key);
+        if let Some((_, known)) = known.and_then(|at| self.entries.get_mut(at)) {
+            *known = value;
+        } else {
+            self.fingerprints.push(key.fingerprint);
+            self.entries.push((key, value));
+        }
         if self.entries.len() > Self::MAX_KEYS {
             self.fault = Some(OverLimit::Keys);
         }
     }
 }
+
+impl PartialEq for Context {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+            && self.unknown_families == other.unknown_families
+            && self.fault == other.fault
+    }
+}
+
+impl Eq for Context {}
 
 #[cfg(test)]
 mod tests {

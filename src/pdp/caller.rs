@@ -1,7 +1,7 @@
 //! Who was found to be calling.
 
 use crate::authn::{Session, SignatureForm};
-use crate::engine::{Document, Subject};
+use crate::engine::{Subject, View};
 use crate::model::{Credential, Principal, Timestamp};
 use crate::policy::PayloadMode;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct Caller {
     /// When a second factor was shown to obtain the credentials.
     pub mfa_at: Option<Timestamp>,
     /// The policies of the session, where it has any; none of them where one is gone.
-    pub session_policies: Option<Vec<Arc<Document>>>,
+    pub session_policies: Option<Arc<View>>,
     /// The access key whose signature it is.
     pub access_key_id: Option<String>,
     /// The session token, if it came with one.

@@ -91,7 +91,7 @@ pub(super) fn of_call(
 ) -> Context {
     let mut context = Context::new();
     for (key, values) in &mapped.context {
-        context.set_all(key, values.iter().cloned());
+        context.set_all(key, values.iter().map(|value| (&**value).into()));
     }
     for key in &mapped.unknown {
         if key.ends_with(['/', ':']) {
@@ -272,7 +272,7 @@ pub(super) fn set_records(
 fn set_membership(context: &mut Context, place: Option<&Membership>, id: &str, paths: &str) {
     if let Some(place) = place {
         context.set(id, &*place.organization);
-        context.set_all(paths, [Box::from(&*place.path)]);
+        context.set_all(paths, [(&*place.path).into()]);
     }
 }
 

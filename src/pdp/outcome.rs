@@ -1,7 +1,7 @@
 //! What the decision point answers.
 
 use crate::authn::{Failure, SignedCall};
-use crate::engine::{Document, Layers};
+use crate::engine::{Layers, View};
 use crate::model::{
     AccountId, Action, Decision, EvaluationFault, Grant, HttpCall, Layer, Reason, Request,
     ResourceName, StatementRef,
@@ -415,23 +415,21 @@ fn message(primary: &Reason, request: &Request<'_>) -> String {
 
 /// What a statement is called: its document and its position.
 pub(super) fn name(layers: &Layers<'_>, statement: &StatementRef) -> String {
-    let at = |documents: &[Arc<Document>]| -> Option<Arc<str>> {
-        let document = documents.get(usize::try_from(statement.document).ok()?)?;
+    let at = |view: &View| {
+        let document = view.document(statement.document)?;
         Some(Arc::clone(&document.name))
     };
     let level = |levels: Option<&[crate::engine::Level]>| {
         levels?
             .get(usize::from(statement.level?))
-            .and_then(|level| at(&level.documents))
+            .and_then(|level| at(&level.view))
     };
     let document = match statement.layer {
         Layer::Scp => level(layers.scp),
         Layer::Rcp => level(layers.rcp),
         Layer::Endpoint => layers.endpoint.and_then(at),
-        Layer::Resource | Layer::Trust => {
-            layers.resource.map(|document| Arc::clone(&document.name))
-        }
-        Layer::Identity => at(layers.identity),
+        Layer::Resource | Layer::Trust => layers.resource.and_then(at),
+        Layer::Identity => layers.identity.and_then(at),
         Layer::Boundary => layers.boundary.and_then(at),
         Layer::Session => layers.session.and_then(at),
         Layer::Partition => None,

@@ -97,7 +97,10 @@ fn conditions(context: &Context) -> Vec<Value> {
         let ContextValue::Values(values) = value else {
             continue;
         };
-        let values: Vec<Value> = values.iter().map(|value| json!({"value": value})).collect();
+        let values: Vec<Value> = values
+            .iter()
+            .map(|value| json!({"value": value.as_str()}))
+            .collect();
         let item = json!({"key": key.as_str(), "values": {"items": values}});
         let Some(left) = room.checked_sub(item.to_string().len()) else {
             continue;

@@ -1,6 +1,6 @@
 //! What is asked about: the resource with all that is recorded of it (CTX-4).
 
-use crate::engine::{Document, EndpointFacts, Level, Membership};
+use crate::engine::{EndpointFacts, Level, Membership, View};
 use crate::mapping::{Governed, PolicySource};
 use crate::model::{
     AccountId, Action, Arn, Context, ContextValue, Delegation, EvaluationFault, Principal,
@@ -16,7 +16,7 @@ pub(super) struct Target<'s> {
     pub(super) resource: Resource,
     pub(super) tags: Tags<'s>,
     /// Its resource policy, or the trust policy of a role.
-    pub(super) policy: Option<&'s Arc<Document>>,
+    pub(super) policy: Option<&'s Arc<View>>,
     /// The control policies of its owner's organization.
     pub(super) rcp: Option<&'s [Level]>,
     /// Whether its access control list grants.
@@ -105,7 +105,7 @@ struct Found<'s> {
     /// The owner by the type.
     owner: Option<AccountId>,
     tags: Tags<'s>,
-    policy: Option<&'s Arc<Document>>,
+    policy: Option<&'s Arc<View>>,
     acl: bool,
     is_explicit: bool,
     resource_control: bool,
@@ -204,7 +204,7 @@ pub(super) enum ThroughEndpoint<'s> {
     /// Through this one.
     Known(&'s EndpointFacts),
     /// Through some endpoint, and nobody can tell which: its policy would have to allow.
-    Doubtful,
+    Doubtful(&'s View),
 }
 
 impl<'s> ThroughEndpoint<'s> {
@@ -217,11 +217,15 @@ impl<'s> ThroughEndpoint<'s> {
                 several => {
                     let mut known = several.iter().filter_map(|id| resources.endpoint(id));
                     let doubtful = known.any(|endpoint| endpoint.policy.is_some());
-                    return if doubtful { Self::Doubtful } else { Self::None };
+                    return if doubtful {
+                        Self::Doubtful(resources.nothing())
+                    } else {
+                        Self::None
+                    };
                 }
             },
             Some(ContextValue::Unknown) if resources.has_endpoint_policies() => {
-                return Self::Doubtful;
+                return Self::Doubtful(resources.nothing());
             }
             Some(ContextValue::Unknown) | None => return Self::None,
         };
@@ -232,11 +236,11 @@ impl<'s> ThroughEndpoint<'s> {
     }
 
     /// The layer that it makes; one without documents allows nothing.
-    pub(super) fn policy(self) -> Option<&'s [Arc<Document>]> {
+    pub(super) fn policy(self) -> Option<&'s View> {
         match self {
             Self::None => None,
             Self::Known(endpoint) => endpoint.policy.as_deref(),
-            Self::Doubtful => Some(&[]),
+            Self::Doubtful(nothing) => Some(nothing),
         }
     }
 }

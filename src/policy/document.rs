@@ -87,7 +87,7 @@ impl Effect {
 }
 
 /// `Action` or `NotAction`, and so for principals and resources.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Element<T> {
     /// Whether it is the `Not` form.
     pub negated: bool,

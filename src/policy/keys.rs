@@ -5,7 +5,7 @@ use crate::policy::{Cardinality, ConditionKeyType};
 use std::collections::BTreeMap;
 
 /// Which condition keys are declared: the global ones, and those of your own services and issuers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
     declared: BTreeMap<ContextKey, ConditionKeyType>,
     undeclared: Cardinality,

@@ -2,7 +2,7 @@
 
 mod context;
 
-use crate::engine::{Document, Explanation, Layers, Level, explain, judge};
+use crate::engine::{Document, Explanation, Layers, Level, Thresholds, View, explain, judge};
 use crate::model::{
     AccountId, Action, Arn, Context, ContextValue, Credential, Decision, Delegation,
     EvaluationFault, Layer, Principal, Request, Resource, ResourceName, StatementRef,
@@ -24,13 +24,13 @@ pub struct Case {
     resource: Result<ResourceName, EvaluationFault>,
     owner: Option<AccountId>,
     context: Context,
-    identity: Vec<Arc<Document>>,
-    boundary: Option<Vec<Arc<Document>>>,
-    session: Option<Vec<Arc<Document>>>,
+    identity: View,
+    boundary: Option<View>,
+    session: Option<View>,
     scp: Option<Vec<Level>>,
     rcp: Option<Vec<Level>>,
-    endpoint: Option<Vec<Arc<Document>>>,
-    resource_policy: Option<Arc<Document>>,
+    endpoint: Option<View>,
+    resource_policy: Option<View>,
 }
 
 /// Why a case cannot be judged.
@@ -97,7 +97,7 @@ impl Case {
             .and_then(|node| principal(node, role))?;
         if let Principal::Root { assumed, .. } = &mut principal {
             // EV-5: a session of the root user has its task policy.
-            *assumed = session.as_ref().is_some_and(|list| !list.is_empty());
+            *assumed = session.as_ref().is_some_and(|view| !view.is_empty());
         }
         let action_text = required_text(request, "action")?;
         let action = Action::parse(action_text).map_err(|_| EvaluationFault::MalformedAction);
@@ -140,14 +140,38 @@ impl Case {
             context,
             identity: list(node, "identityPolicies", PolicyKind::Identity)?.unwrap_or_default(),
             // No boundary and an empty list of boundaries are the same fact about an identity.
-            boundary: boundary.filter(|documents| !documents.is_empty()),
+            boundary: boundary.filter(|view| !view.is_empty()),
             // A list of session policies is a layer even when it is empty.
             session,
             scp: levels(node, "serviceControlPolicies", PolicyKind::ServiceControl)?,
             rcp: levels(node, "resourceControlPolicies", PolicyKind::ResourceControl)?,
-            endpoint: endpoint.filter(|documents| !documents.is_empty()),
-            resource_policy,
+            endpoint: endpoint.filter(|view| !view.is_empty()),
+            resource_policy: resource_policy.map(|document| View::scanning([document])),
         })
+    }
+
+    /// Has the statements of the case found by an index, as a server does, where otherwise each of
+    /// them is read: a case is answered once, and building an index would not pay.
+    #[must_use]
+    pub fn indexed(mut self, thresholds: Thresholds) -> Self {
+        let change = |view: &mut View| {
+            *view = View::indexed(view.documents().iter().cloned(), thresholds);
+        };
+        change(&mut self.identity);
+        let others = [
+            &mut self.boundary,
+            &mut self.session,
+            &mut self.endpoint,
+            &mut self.resource_policy,
+        ];
+        others.into_iter().flatten().for_each(change);
+        for levels in [&mut self.scp, &mut self.rcp] {
+            for level in levels.iter_mut().flatten() {
+                let documents = level.view.documents().iter().cloned();
+                level.view = Arc::new(View::indexed(documents, thresholds));
+            }
+        }
+        self
     }
 
     /// Judges the case.
@@ -209,11 +233,11 @@ impl Case {
         Layers {
             scp: self.scp.as_deref(),
             rcp: self.rcp.as_deref(),
-            endpoint: self.endpoint.as_deref(),
+            endpoint: self.endpoint.as_ref(),
             resource: self.resource_policy.as_ref(),
-            identity: &self.identity,
-            boundary: self.boundary.as_deref(),
-            session: self.session.as_deref(),
+            identity: Some(&self.identity),
+            boundary: self.boundary.as_ref(),
+            session: self.session.as_ref(),
             acl: false,
             no_permission_needed: false,
         }
@@ -221,28 +245,23 @@ impl Case {
 
     /// What a statement is called in an answer: where it stands in the case.
     fn statement_name(&self, statement: &StatementRef) -> String {
-        let levels = |levels: Option<&[Level]>| -> Option<Arc<str>> {
-            let level = levels?.get(usize::from(statement.level?))?;
-            Some(Arc::clone(
-                &document_at(&level.documents, statement.document)?.name,
-            ))
+        let at = |view: &View| {
+            let document = view.document(statement.document)?;
+            Some(Arc::clone(&document.name))
         };
-        let flat = |documents: Option<&[Arc<Document>]>| -> Option<Arc<str>> {
-            Some(Arc::clone(
-                &document_at(documents?, statement.document)?.name,
-            ))
+        let level = |levels: Option<&[Level]>| {
+            levels?
+                .get(usize::from(statement.level?))
+                .and_then(|level| at(&level.view))
         };
         let document = match statement.layer {
-            Layer::Scp => levels(self.scp.as_deref()),
-            Layer::Rcp => levels(self.rcp.as_deref()),
-            Layer::Endpoint => flat(self.endpoint.as_deref()),
-            Layer::Resource | Layer::Trust => self
-                .resource_policy
-                .as_ref()
-                .map(|document| Arc::clone(&document.name)),
-            Layer::Identity => flat(Some(&self.identity)),
-            Layer::Boundary => flat(self.boundary.as_deref()),
-            Layer::Session => flat(self.session.as_deref()),
+            Layer::Scp => level(self.scp.as_deref()),
+            Layer::Rcp => level(self.rcp.as_deref()),
+            Layer::Endpoint => self.endpoint.as_ref().and_then(at),
+            Layer::Resource | Layer::Trust => self.resource_policy.as_ref().and_then(at),
+            Layer::Identity => at(&self.identity),
+            Layer::Boundary => self.boundary.as_ref().and_then(at),
+            Layer::Session => self.session.as_ref().and_then(at),
             Layer::Partition => None,
         };
         format!(
@@ -251,10 +270,6 @@ impl Case {
             statement.statement
         )
     }
-}
-
-fn document_at(documents: &[Arc<Document>], index: u32) -> Option<&Arc<Document>> {
-    documents.get(usize::try_from(index).ok()?)
 }
 
 /// A member that is there and not null.
@@ -376,11 +391,7 @@ fn document(node: &Node, name: String, kind: PolicyKind) -> Result<Arc<Document>
     }
 }
 
-fn list(
-    node: &Node,
-    name: &str,
-    kind: PolicyKind,
-) -> Result<Option<Vec<Arc<Document>>>, InvalidCase> {
+fn list(node: &Node, name: &str, kind: PolicyKind) -> Result<Option<View>, InvalidCase> {
     let Some(member) = given(node, name) else {
         return Ok(None);
     };
@@ -391,7 +402,9 @@ fn list(
         .iter()
         .enumerate()
         .map(|(index, item)| document(item, format!("{name}[{index}]"), kind));
-    documents.collect::<Result<_, _>>().map(Some)
+    let documents: Vec<Arc<Document>> = documents.collect::<Result<_, _>>()?;
+    // A case is answered once, so an index would not pay.
+    Ok(Some(View::scanning(documents)))
 }
 
 fn levels(node: &Node, name: &str, kind: PolicyKind) -> Result<Option<Vec<Level>>, InvalidCase> {
@@ -417,7 +430,7 @@ fn levels(node: &Node, name: &str, kind: PolicyKind) -> Result<Option<Vec<Level>
         });
         levels.push(Level {
             id: text(id, &format!("{what}.level"))?.into(),
-            documents: documents.collect::<Result<_, _>>()?,
+            view: Arc::new(View::scanning(documents.collect::<Result<Vec<_>, _>>()?)),
         });
     }
     // An organization without levels is no organization.

@@ -1,20 +1,21 @@
 //! Which layers bind which kind of caller.
 
 use super::Layers;
-use crate::engine::document::{Document, Level};
+use crate::engine::view::{Level, View};
 use crate::model::{Principal, Request};
-use std::sync::Arc;
 
 /// The layers that bind this kind of caller (EV-5).
 pub(in crate::engine) struct Applicable<'a> {
     pub(in crate::engine) scp: Option<&'a [Level]>,
     pub(in crate::engine) rcp: Option<&'a [Level]>,
-    pub(in crate::engine) endpoint: Option<&'a [Arc<Document>]>,
-    pub(in crate::engine) resource: Option<&'a Arc<Document>>,
-    pub(in crate::engine) identity: Option<&'a [Arc<Document>]>,
-    pub(in crate::engine) boundary: Option<&'a [Arc<Document>]>,
-    pub(in crate::engine) session: Option<&'a [Arc<Document>]>,
+    pub(in crate::engine) endpoint: Option<&'a View>,
+    pub(in crate::engine) resource: Option<&'a View>,
+    pub(in crate::engine) identity: Option<&'a View>,
+    pub(in crate::engine) boundary: Option<&'a View>,
+    pub(in crate::engine) session: Option<&'a View>,
     pub(super) acl: bool,
+    /// Whether the caller is one that identity policies speak for.
+    pub(super) has_identity: bool,
 }
 
 impl<'a> Applicable<'a> {
@@ -45,14 +46,15 @@ impl<'a> Applicable<'a> {
                 .filter(|_| !service_linked && !is_retiring_a_grant(request)),
             endpoint: layers.endpoint.filter(|_| at_endpoint),
             resource: layers.resource,
-            identity: has_identity.then_some(layers.identity),
+            identity: layers.identity.filter(|_| has_identity),
             boundary: layers.boundary.filter(|_| has_identity && !service_linked),
             // EV-5: a user has none, so an empty list of them is no limit.
-            session: layers.session.filter(|documents| {
+            session: layers.session.filter(|view| {
                 let of_user = matches!(request.principal, Principal::User { .. });
-                has_session && !(of_user && documents.is_empty())
+                has_session && !(of_user && view.is_empty())
             }),
             acl: layers.acl,
+            has_identity,
         }
     }
 }

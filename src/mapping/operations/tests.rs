@@ -63,7 +63,7 @@ fn what_nobody_computes_is_not_absent() {
         context.set_unknown_family(family.clone());
     }
     for (key, values) in &mapped.context {
-        context.set_all(key, values.iter().cloned());
+        context.set_all(key, values.iter().map(|value| (**value).into()));
     }
     let is_unknown = |key| {
         let unknown = &crate::model::ContextValue::Unknown;

@@ -4,7 +4,7 @@ use crate::policy::findings::Findings;
 use crate::policy::node::Mark;
 
 /// One entry of an action element.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ActionPattern {
     /// `*`: every action.
     All,

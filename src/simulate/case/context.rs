@@ -3,6 +3,7 @@
 use super::{InvalidCase, given, invalid, text};
 use crate::model::{AccountId, Context, Principal, Timestamp};
 use crate::policy::node::{Node, Value};
+use compact_str::CompactString;
 
 /// The families of keys that tags become.
 const TAG_FAMILIES: [&str; 4] = [
@@ -62,7 +63,7 @@ pub(super) fn context(
 }
 
 fn set_value(context: &mut Context, key: &str, node: &Node) -> Result<(), InvalidCase> {
-    let scalar = |node: &Node| -> Result<Box<str>, InvalidCase> {
+    let scalar = |node: &Node| -> Result<CompactString, InvalidCase> {
         match &node.value {
             Value::Text(text) | Value::Number(text) => Ok(text.as_str().into()),
             Value::Bool(value) => Ok(value.to_string().into()),
@@ -74,7 +75,8 @@ fn set_value(context: &mut Context, key: &str, node: &Node) -> Result<(), Invali
     };
     match &node.value {
         Value::List(items) => {
-            let values: Result<Vec<Box<str>>, InvalidCase> = items.iter().map(scalar).collect();
+            let values: Result<Vec<CompactString>, InvalidCase> =
+                items.iter().map(scalar).collect();
             context.set_all(key, values?);
         }
         Value::Map(members) => match members.as_slice() {
