@@ -664,7 +664,7 @@ proptest! {
 
     #[test]
     fn explaining_changes_nothing_and_names_what_decided(case in cases()) {
-        let (plain, _) = judge_case(case);
+        let (plain, _) = judge_case(&case);
         let (explained, _) = judge_line(&case.to_string(), true);
         let plain: Value = serde_json::from_str(&plain).unwrap();
         let mut explained: Value = serde_json::from_str(&explained).unwrap();
