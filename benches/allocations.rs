@@ -47,7 +47,7 @@ fn main() {
     decide(|documents| {
         let least = Thresholds {
             listed: 0,
-            valued: 1,
+            keyed: 1,
         };
         View::indexed(documents, least)
     });

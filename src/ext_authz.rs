@@ -8,10 +8,10 @@
 //!   `failure_mode_allow` turns into a pass. What cannot be read is answered by a denial.
 //! - Every answer carries a status, and only a [`Permit`](crate::pdp::Permit) gives code zero.
 
+mod message;
 mod request;
 mod response;
 mod wire;
 
 pub use request::read;
-pub use response::write;
-pub use wire::{CheckService, Settings};
+pub use wire::{Answer, CHECK_PATH, CheckService, Settings};

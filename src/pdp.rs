@@ -107,27 +107,35 @@ impl Pdp {
             .stage(Stage::Map, stopwatch.lap().as_secs_f64());
         let mapped = mapped.map_err(|fault| unmapped(&fault))?;
         authenticate::check_coverage(&caller, call, &mapped)?;
-        let context = context::of_call(&caller, call, &mapped, now);
+        let mut context = Some(context::of_call(&caller, call, &mapped, now));
         let mut allowed: Option<Outcome> = None;
-        for target in &mapped.targets {
+        let mut first_asked = None;
+        let last = mapped.targets.len().saturating_sub(1);
+        for (number, target) in mapped.targets.iter().enumerate() {
             subjects.asked(&target.action, target.resource.as_str());
-            let mut outcome =
-                judge_target(snapshot, &caller, target, &mapped, context.clone(), now)?;
-            outcome.subjects = Subjects {
-                revision: subjects.revision.clone(),
-                ..subjects.clone()
+            let context = if number == last {
+                context.take()
+            } else {
+                context.clone()
             };
+            let context = context.unwrap_or_default();
+            let outcome = judge_target(snapshot, &caller, target, &mapped, context, now)?;
             match (&outcome.verdict, &mut allowed) {
                 (Verdict::Refuse(refusal), _) => return Err(refusal.clone()),
                 // EV-13: all of it, or nothing; what is told of an allow is told of the first.
                 (Verdict::Allow(permit), Some(first)) => first.also(permit),
-                (Verdict::Allow(_), None) => allowed = Some(outcome),
+                (Verdict::Allow(_), None) => {
+                    first_asked = (number != last).then(|| subjects.clone());
+                    allowed = Some(outcome);
+                }
             }
         }
         self.metrics
             .stage(Stage::Decide, stopwatch.lap().as_secs_f64());
         // INVARIANT: a mapped call has a target; without one there is nothing to allow.
-        allowed.ok_or(Refusal::Internal)
+        let mut allowed = allowed.ok_or(Refusal::Internal)?;
+        allowed.subjects = first_asked.unwrap_or_else(|| std::mem::take(subjects));
+        Ok(allowed)
     }
 }
 

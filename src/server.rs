@@ -10,8 +10,10 @@
 
 mod bind;
 mod connections;
+mod door;
 mod grpc;
 mod stream;
+mod workers;
 
 pub use bind::BindError;
 
@@ -28,12 +30,18 @@ use crate::snapshot::Store;
 use crate::sts::TokenService;
 use crate::sts_client::{StsClient, StsClientError};
 use crate::telemetry::Metrics;
+use axum::Router;
 use bind::Listener;
-use connections::Protocol;
+use connections::{Open, Protocol};
+use door::Door;
+use http::Request;
+use hyper::body::Incoming;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+use workers::Workers;
 
 /// Why a server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +58,9 @@ pub enum ServerError {
     /// Signals cannot be listened to, so that nothing could end the server in an orderly way.
     #[error("cannot listen for signals")]
     Signal(#[source] std::io::Error),
+    /// The threads that serve cannot be started.
+    #[error("cannot start the threads that serve")]
+    Workers(#[source] std::io::Error),
     /// What was in progress did not end in time, or a second signal ended it.
     #[error("the drain was cut short, and requests in progress were dropped")]
     Drain,
@@ -163,7 +174,8 @@ impl Server {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signal)?;
         let drain = self.config.drain;
-        let (phase, closing, mut doors) = self.open();
+        let workers = Workers::start(self.config.threads).map_err(ServerError::Workers)?;
+        let (phase, closing, mut doors) = self.open(&workers);
         let patient = tokio::select! {
             _ = terminate.recv() => true,
             _ = interrupt.recv() => false,
@@ -189,6 +201,7 @@ impl Server {
     /// Starts every door; they close when the second sender says so.
     fn open(
         self,
+        workers: &Workers,
     ) -> (
         watch::Sender<Phase>,
         watch::Sender<bool>,
@@ -209,6 +222,10 @@ impl Server {
         };
         let mut doors = JoinSet::new();
         let services = grpc::Services {
+            api: AuthorizationService::new(pdp.clone(), Arc::clone(clock), Arc::clone(metrics)),
+            reflection: decisions.reflection,
+        };
+        let door = Door {
             check: CheckService::new(
                 pdp.clone(),
                 Arc::clone(clock),
@@ -219,25 +236,35 @@ impl Server {
                     concurrency: decisions.concurrency,
                 },
             ),
-            api: AuthorizationService::new(pdp.clone(), Arc::clone(clock), Arc::clone(metrics)),
-            reflection: decisions.reflection,
+            others: services.into_router(admin.clone(), closed.clone()),
         };
-        let router = services.into_router(admin.clone(), closed.clone());
         for listener in self.decisions {
-            let (router, closed) = (router.clone(), closed.clone());
-            doors.spawn(async move {
-                connections::serve(listener, router, Protocol::Http2, closed).await;
-                "decisions"
-            });
+            let open = Open {
+                listener,
+                service: door.clone(),
+                protocol: Protocol::Http2,
+                workers: workers.clone(),
+            };
+            spawn(
+                &mut doors,
+                "decisions",
+                connections::serve(open, closed.clone()),
+            );
         }
+        let http1 = |listener: Listener, router: Router, workers: &Workers| {
+            let open = Open {
+                listener,
+                service: router
+                    .map_request(|request: Request<Incoming>| request.map(axum::body::Body::new)),
+                protocol: Protocol::Http1,
+                workers: workers.clone(),
+            };
+            connections::serve(open, closed.clone())
+        };
         if let Some((listener, issuer)) = self.pods {
             let (clock, metrics) = (Arc::clone(clock), Arc::clone(metrics));
-            let door = PodCredentials::new(pdp.clone(), clock, metrics, issuer);
-            let closed = closed.clone();
-            doors.spawn(async move {
-                connections::serve(listener, door.into_router(), Protocol::Http1, closed).await;
-                "pods"
-            });
+            let router = PodCredentials::new(pdp.clone(), clock, metrics, issuer).into_router();
+            spawn(&mut doors, "pods", http1(listener, router, workers));
         }
         if let Some(listener) = self.http {
             let tokens = TokenService::new(
@@ -246,27 +273,38 @@ impl Server {
                 Arc::clone(metrics),
                 self.config.http_trusted_hops,
             );
-            let door = ForwardAuth::new(
+            let forward = ForwardAuth::new(
                 pdp,
                 Arc::clone(clock),
                 Arc::clone(metrics),
                 decisions.forwarding,
             );
-            let closed = closed.clone();
-            doors.spawn(async move {
-                let router = tokens.into_router(door.into_router());
-                connections::serve(listener, router, Protocol::Http1, closed).await;
-                "http"
-            });
+            let router = tokens.into_router(forward.into_router());
+            spawn(&mut doors, "http", http1(listener, router, workers));
         }
         if let Some(listener) = self.admin {
-            doors.spawn(async move {
-                connections::serve(listener, admin.into_router(), Protocol::Http1, closed).await;
-                "admin"
-            });
+            // Whoever watches is answered even when there is more to do than can be done.
+            let router = admin.into_router();
+            spawn(
+                &mut doors,
+                "admin",
+                http1(listener, router, &Workers::here()),
+            );
         }
         (phase, closing, doors)
     }
+}
+
+/// Starts a door that says its name when it ends.
+fn spawn(
+    doors: &mut JoinSet<&'static str>,
+    name: &'static str,
+    serving: impl Future<Output = ()> + Send + 'static,
+) {
+    doors.spawn(async move {
+        serving.await;
+        name
+    });
 }
 
 /// Who issues the credentials of pods, if another server does.

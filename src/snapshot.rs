@@ -19,13 +19,13 @@ use std::sync::Arc;
 
 /// Which state of the bundle a snapshot was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Revision(String);
+pub struct Revision(Arc<str>);
 
 impl Revision {
     /// A revision by the digest of the files.
     #[must_use]
     pub fn new(digest: impl fmt::Display) -> Self {
-        Self(digest.to_string())
+        Self(digest.to_string().into())
     }
 
     /// The whole digest, in hexadecimal.

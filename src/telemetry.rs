@@ -8,8 +8,8 @@ pub use logging::LogFormat;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::fmt;
 
@@ -145,13 +145,18 @@ impl Fetch {
 /// The values of the label `outcome`.
 pub const OUTCOMES: [&str; 4] = ["allow", "deny", "unauthenticated", "error"];
 
+/// What is measured at one door. The parts are looked up once, and not for each decision.
+struct DoorMetrics {
+    decisions: [IntCounter; OUTCOMES.len()],
+    seconds: Histogram,
+    in_flight: IntGauge,
+}
+
 /// All metrics of a process.
 pub struct Metrics {
     registry: Registry,
-    decisions: IntCounterVec,
-    decision_seconds: HistogramVec,
-    stages: [Histogram; 3],
-    in_flight: IntGaugeVec,
+    doors: [DoorMetrics; Door::ALL.len()],
+    stages: [Histogram; Stage::ALL.len()],
     reloads: IntCounterVec,
     fetches: IntCounterVec,
     reload_failed: IntGauge,
@@ -159,6 +164,49 @@ pub struct Metrics {
     snapshot_timestamp: Gauge,
     snapshot_bytes: IntGauge,
     watch_mode: IntGaugeVec,
+}
+
+/// The metrics of every door, and what to register for them.
+#[expect(
+    clippy::type_complexity,
+    reason = "two lists, named by who takes them apart"
+)]
+fn doors() -> Result<([DoorMetrics; Door::ALL.len()], [Box<dyn Collector>; 3]), prometheus::Error> {
+    let decisions = IntCounterVec::new(
+        Opts::new("sidegate_decisions_total", "Decisions by door and outcome"),
+        &["door", "outcome"],
+    )?;
+    let decision_seconds = HistogramVec::new(
+        HistogramOpts::new(
+            "sidegate_decision_duration_seconds",
+            "Time from a read request to a formed answer, by door",
+        )
+        .buckets(BUCKETS.to_vec()),
+        &["door"],
+    )?;
+    let in_flight = IntGaugeVec::new(
+        Opts::new(
+            "sidegate_requests_in_flight",
+            "Requests being answered, by door",
+        ),
+        &["door"],
+    )?;
+    let doors = Door::ALL.map(|door| {
+        let door = door.label();
+        DoorMetrics {
+            decisions: OUTCOMES.map(|outcome| decisions.with_label_values(&[door, outcome])),
+            seconds: decision_seconds.with_label_values(&[door]),
+            in_flight: in_flight.with_label_values(&[door]),
+        }
+    });
+    Ok((
+        doors,
+        [
+            Box::new(decisions),
+            Box::new(decision_seconds),
+            Box::new(in_flight),
+        ],
+    ))
 }
 
 impl fmt::Debug for Metrics {
@@ -175,18 +223,7 @@ impl Metrics {
     /// [`prometheus::Error`] when two metrics share a name.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let decisions = IntCounterVec::new(
-            Opts::new("sidegate_decisions_total", "Decisions by door and outcome"),
-            &["door", "outcome"],
-        )?;
-        let decision_seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "sidegate_decision_duration_seconds",
-                "Time from a read request to a formed answer, by door",
-            )
-            .buckets(BUCKETS.to_vec()),
-            &["door"],
-        )?;
+        let (doors, of_doors) = doors()?;
         let stage_seconds = HistogramVec::new(
             HistogramOpts::new(
                 "sidegate_stage_duration_seconds",
@@ -194,13 +231,6 @@ impl Metrics {
             )
             .buckets(BUCKETS.to_vec()),
             &["stage"],
-        )?;
-        let in_flight = IntGaugeVec::new(
-            Opts::new(
-                "sidegate_requests_in_flight",
-                "Requests being answered, by door",
-            ),
-            &["door"],
         )?;
         let reloads = IntCounterVec::new(
             Opts::new(
@@ -240,11 +270,8 @@ impl Metrics {
             "sidegate_snapshot_source_bytes",
             "Size of the files of the snapshot in force",
         )?;
-        let collectors: [Box<dyn Collector>; 11] = [
-            Box::new(decisions.clone()),
-            Box::new(decision_seconds.clone()),
+        let collectors: [Box<dyn Collector>; 8] = [
             Box::new(stage_seconds.clone()),
-            Box::new(in_flight.clone()),
             Box::new(reloads.clone()),
             Box::new(fetches.clone()),
             Box::new(watch_mode.clone()),
@@ -253,16 +280,14 @@ impl Metrics {
             Box::new(snapshot_timestamp.clone()),
             Box::new(snapshot_bytes.clone()),
         ];
-        for collector in collectors {
+        for collector in of_doors.into_iter().chain(collectors) {
             registry.register(collector)?;
         }
         let stages = Stage::ALL.map(|stage| stage_seconds.with_label_values(&[stage.label()]));
         let metrics = Self {
             registry,
-            decisions,
-            decision_seconds,
+            doors,
             stages,
-            in_flight,
             reloads,
             fetches,
             reload_failed,
@@ -277,13 +302,6 @@ impl Metrics {
 
     /// Every label value is there from the beginning, so that nobody takes nothing for zero.
     fn start_at_zero(&self) {
-        for door in Door::ALL {
-            self.decision_seconds.with_label_values(&[door.label()]);
-            self.in_flight.with_label_values(&[door.label()]);
-            for outcome in OUTCOMES {
-                self.decisions.with_label_values(&[door.label(), outcome]);
-            }
-        }
         for result in Reload::ALL {
             self.reloads.with_label_values(&[result.label()]);
         }
@@ -294,12 +312,23 @@ impl Metrics {
 
     /// Notes a decision: its outcome, one of [`OUTCOMES`], and how long it took, in seconds.
     pub fn decided(&self, door: Door, outcome: &'static str, seconds: f64) {
-        self.decisions
-            .with_label_values(&[door.label(), outcome])
-            .inc();
-        self.decision_seconds
-            .with_label_values(&[door.label()])
-            .observe(seconds);
+        let door = self.door(door);
+        let position = OUTCOMES.iter().position(|known| *known == outcome);
+        if let Some(counter) = position.and_then(|at| door.decisions.get(at)) {
+            counter.inc();
+        }
+        door.seconds.observe(seconds);
+    }
+
+    fn door(&self, door: Door) -> &DoorMetrics {
+        let [ext_authz, api, forward_auth, sts, pod_credentials] = &self.doors;
+        match door {
+            Door::ExtAuthz => ext_authz,
+            Door::Api => api,
+            Door::ForwardAuth => forward_auth,
+            Door::Sts => sts,
+            Door::PodCredentials => pod_credentials,
+        }
     }
 
     /// Notes how long a stage took, in seconds.
@@ -315,7 +344,7 @@ impl Metrics {
     /// Counts a request as being answered until the guard is dropped.
     #[must_use]
     pub fn enter(&self, door: Door) -> InFlight {
-        let gauge = self.in_flight.with_label_values(&[door.label()]);
+        let gauge = self.door(door).in_flight.clone();
         gauge.inc();
         InFlight(gauge)
     }

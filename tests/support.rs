@@ -39,7 +39,7 @@ pub(crate) fn judge_case(case: &serde_json::Value) -> (String, bool) {
     if judged {
         let least = Thresholds {
             listed: 0,
-            valued: 1,
+            keyed: 1,
         };
         for thresholds in [least, Thresholds::default()] {
             let node = json::parse(&text).unwrap_or_else(|_| panic!("{text}"));

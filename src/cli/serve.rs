@@ -141,8 +141,8 @@ impl Serve {
         } else {
             None
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(config.threads)
+        // Connections have threads of their own; this one accepts them, and reloads.
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(failed)?;

@@ -11,6 +11,39 @@ pub(super) struct Actions {
     pub(super) entries: Box<[ActionTest]>,
 }
 
+/// What may be an action of an element, in one bit for each of two fingerprints. Most statements that
+/// are not about an action are passed over by it, and nothing else of them is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sieve {
+    services: u32,
+    actions: u32,
+}
+
+impl Sieve {
+    const EVERYTHING: Self = Self {
+        services: u32::MAX,
+        actions: u32::MAX,
+    };
+
+    /// Whether an action may be meant; what is not is certainly not.
+    pub(super) fn lets_through(self, action: Sieve) -> bool {
+        self.services & action.services != 0 && self.actions & action.actions != 0
+    }
+
+    /// The bits of one action.
+    pub(super) fn of_action(action: &Action) -> Self {
+        Self {
+            services: bit(action.prefix_fingerprint()),
+            actions: bit(action.fingerprint()),
+        }
+    }
+}
+
+fn bit(fingerprint: u32) -> u32 {
+    // Tables of names use the lower bits; these are as good as any.
+    1 << (fingerprint >> 27)
+}
+
 /// One entry of it.
 #[derive(Debug)]
 pub(super) enum ActionTest {
@@ -32,6 +65,28 @@ impl Actions {
             negated: element.negated,
             entries: element.entries.iter().map(ActionTest::compile).collect(),
         }
+    }
+
+    /// What may be an action of the element.
+    pub(super) fn sieve(&self) -> Sieve {
+        if self.negated {
+            return Sieve::EVERYTHING;
+        }
+        let mut sieve = Sieve {
+            services: 0,
+            actions: 0,
+        };
+        for entry in &self.entries {
+            match entry {
+                ActionTest::All => return Sieve::EVERYTHING,
+                ActionTest::Literal { fingerprint, .. } => sieve.actions |= bit(*fingerprint),
+                ActionTest::Named { .. } => sieve.actions = u32::MAX,
+            }
+            sieve.services |= entry
+                .prefix()
+                .map_or(u32::MAX, |prefix| bit(fingerprint(prefix)));
+        }
+        sieve
     }
 
     pub(super) fn of_everything() -> Self {

@@ -143,6 +143,10 @@ impl Document {
         self.statements.is_empty()
     }
 
+    pub(super) fn statement(&self, position: u32) -> Option<&Statement> {
+        self.statements.get(usize::try_from(position).ok()?)
+    }
+
     /// The `Sid` of a statement, if it has one.
     #[must_use]
     pub fn sid(&self, statement: u32) -> Option<&str> {

@@ -6,6 +6,7 @@
 //! every statement.
 
 mod build;
+mod fragments;
 mod names;
 mod selector;
 mod trie;
@@ -16,6 +17,7 @@ use crate::engine::truth::Truth;
 use crate::engine::view::{Hit, rest_matches};
 use crate::model::{Arn, ContextKey, ContextValue, Request};
 use crate::policy::Effect;
+use fragments::Fragments;
 use names::Names;
 use selector::{Selector, Selectors};
 use std::sync::Arc;
@@ -27,15 +29,16 @@ use trie::Trie;
 pub struct Thresholds {
     /// Up to how many entries the statements about one service are a list.
     pub listed: usize,
-    /// From how many entries on it pays to find them by the value that they demand.
-    pub valued: usize,
+    /// From how many entries on it pays to find them by the value that they demand, or by a piece
+    /// of text in their middle.
+    pub keyed: usize,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
             listed: 24,
-            valued: 8,
+            keyed: 8,
         }
     }
 }
@@ -116,6 +119,8 @@ struct Tries {
     forward: Trie,
     /// By its literal end.
     backward: Trie,
+    /// By a literal piece in its middle.
+    fragments: Option<Box<Fragments>>,
     /// Statements on no resource in particular, by name of the action: where those of a name begin
     /// in `named`.
     starts: Box<[u32]>,
@@ -181,8 +186,7 @@ impl Index {
 
     fn statement(&self, entry: &Entry) -> Option<&Statement> {
         let document = self.documents.get(usize::try_from(entry.document).ok()?)?;
-        let at = usize::try_from(entry.statement).ok()?;
-        document.statements.get(at)
+        document.statement(entry.statement)
     }
 }
 
@@ -211,6 +215,9 @@ impl Probe<'_, '_> {
             let resource = arn.resource().as_bytes();
             tries.forward.walk(resource, &mut test_all);
             tries.backward.walk(resource, &mut test_all);
+            if let Some(fragments) = &tries.fragments {
+                fragments.find(resource, &mut test_all);
+            }
         }
         if let Some(name) = self.name {
             test_all(slice(&tries.named, &tries.starts, name));

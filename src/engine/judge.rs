@@ -7,7 +7,7 @@ pub(super) use applicable::Applicable;
 
 use crate::engine::principal::{Caller, MatchKind};
 use crate::engine::truth::Truth;
-use crate::engine::view::{Hit, Level, View};
+use crate::engine::view::{Level, View};
 use crate::model::{
     AccountId, Arn, Decision, Delegation, EvaluationFault, FederationIssuer, Grant, Layer,
     Principal, Reason, Request, ResourceName, StatementRef,
@@ -66,7 +66,9 @@ pub fn judge(layers: &Layers<'_>, request: &Request<'_>) -> Decision {
             ..Grant::default()
         });
     }
-    Judgement::of(layers, request, owner).conclude()
+    let mut judgement = Judgement::new(layers, request, owner);
+    judgement.ask_all();
+    judgement.conclude()
 }
 
 /// The owner of the resource; of an action without resource it is the caller's account (CTX-4).
@@ -106,14 +108,14 @@ struct Judgement<'a, 'r> {
 }
 
 impl<'a, 'r> Judgement<'a, 'r> {
-    fn of(layers: &Layers<'a>, request: &'r Request<'r>, owner: Option<AccountId>) -> Self {
+    fn new(layers: &Layers<'a>, request: &'r Request<'r>, owner: Option<AccountId>) -> Self {
         let layers = Applicable::of(layers, request);
         let caller = Caller {
             principal: request.principal,
             bounded: layers.boundary.is_some(),
         };
         let same_account = owner.is_some() && owner == request.principal.account();
-        let mut judgement = Self {
+        Self {
             layers,
             request,
             caller,
@@ -125,9 +127,7 @@ impl<'a, 'r> Judgement<'a, 'r> {
             identity: false,
             boundary: true,
             session: true,
-        };
-        judgement.ask_all();
-        judgement
+        }
     }
 
     /// Asks every layer once. They come in the order of RSN-4, so that the reasons are
@@ -204,37 +204,31 @@ impl<'a, 'r> Judgement<'a, 'r> {
         granting: bool,
     ) -> Option<MatchKind> {
         let mut allow = None;
-        for hit in view.ask(self.caller, self.request) {
-            let Hit {
-                document,
-                statement,
-                effect,
-                kind,
-                truth,
-            } = hit;
+        let (denies, grants) = (&mut self.denies, &mut self.grants);
+        view.ask(self.caller, self.request, |hit| {
             let statement = StatementRef {
                 layer,
                 level,
-                document,
-                statement,
+                document: hit.document,
+                statement: hit.statement,
             };
-            match (effect, truth) {
+            match (hit.effect, hit.truth) {
                 (_, Truth::False) | (Effect::Allow, Truth::Undetermined) => {}
                 (Effect::Allow, Truth::True) => {
-                    allow = allow.max(Some(kind));
+                    allow = allow.max(Some(hit.kind));
                     if granting {
-                        self.grants.push(statement);
+                        grants.push(statement);
                     }
                 }
                 // GEN-3: an uncertain Deny applies.
-                (Effect::Deny, Truth::True | Truth::Undetermined) => {
-                    self.denies.push(Reason::Explicit {
+                (Effect::Deny, truth @ (Truth::True | Truth::Undetermined)) => {
+                    denies.push(Reason::Explicit {
                         statement,
                         undetermined: truth == Truth::Undetermined,
                     });
                 }
             }
-        }
+        });
         allow
     }
 
@@ -248,7 +242,7 @@ impl<'a, 'r> Judgement<'a, 'r> {
     }
 
     /// Steps 4 to 9 of EV-10.
-    fn conclude(mut self) -> Decision {
+    fn conclude(&mut self) -> Decision {
         let grant = self.grant();
         if self.denies.is_empty()
             && self.gates.is_empty()

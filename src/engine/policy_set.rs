@@ -40,12 +40,15 @@ pub struct Subject {
     pub service_linked: bool,
 }
 
+/// Hashed with a seed of the process: callers choose what is looked up.
+type ByArn<T> = HashMap<String, T, foldhash::fast::RandomState>;
+
 /// The compiled policies of all identities. Documents that several identities attach are compiled
 /// once and shared.
 #[derive(Debug, Default)]
 pub struct PolicySet {
-    users: HashMap<String, Arc<Subject>>,
-    roles: HashMap<String, Arc<Subject>>,
+    users: ByArn<Arc<Subject>>,
+    roles: ByArn<Arc<Subject>>,
     roles_by_name: HashMap<(AccountId, String), Arc<Subject>>,
     memberships: Memberships,
     resources: ResourceSet,

@@ -1,5 +1,6 @@
 //! The documents of one layer, in the form in which the layer is asked.
 
+use crate::engine::actions::Sieve;
 use crate::engine::document::{Document, Statement};
 use crate::engine::index::{Index, Thresholds};
 use crate::engine::principal::{Caller, MatchKind};
@@ -17,8 +18,19 @@ const INDEXED_FROM: usize = 24;
 #[derive(Debug, Default)]
 pub struct View {
     documents: Box<[Arc<Document>]>,
-    /// None where the statements are few, and are read one after the other.
+    /// Every statement where they are few, and are read one after the other.
+    listed: Box<[Listed]>,
+    /// None where they are listed.
     segments: Box<[Segment]>,
+}
+
+/// A statement of a list, with what tells most requests that it is not about them: for those,
+/// nothing else of it is read.
+#[derive(Clone, Copy, Debug)]
+struct Listed {
+    sieve: Sieve,
+    document: u32,
+    statement: u32,
 }
 
 /// One node of an organization's tree with the control policies attached to it.
@@ -56,9 +68,6 @@ pub(super) struct Hit {
     pub(super) truth: Truth,
 }
 
-/// The statements of a view that are about a request, in the order of documents and statements.
-pub(super) type Hits = SmallVec<[Hit; 8]>;
-
 impl View {
     /// A view of these documents, in this order.
     #[must_use]
@@ -76,8 +85,18 @@ impl View {
     /// held against.
     #[must_use]
     pub fn scanning(documents: impl IntoIterator<Item = Arc<Document>>) -> Self {
+        let documents: Box<[Arc<Document>]> = documents.into_iter().collect();
+        let listed = (0..).zip(&documents).flat_map(|(position, document)| {
+            let statements = (0..).zip(&document.statements);
+            statements.map(move |(index, statement)| Listed {
+                sieve: statement.actions.sieve(),
+                document: position,
+                statement: index,
+            })
+        });
         Self {
-            documents: documents.into_iter().collect(),
+            listed: listed.collect(),
+            documents,
             segments: Box::default(),
         }
     }
@@ -93,15 +112,13 @@ impl View {
             index: Arc::new(Index::build(&documents, thresholds)),
             positions: (0..).take(documents.len()).collect(),
         };
-        Self {
-            documents,
-            segments: Box::new([segment]),
-        }
+        Self::of_segments(documents, Box::new([segment]))
     }
 
     pub(super) fn of_segments(documents: Box<[Arc<Document>]>, segments: Box<[Segment]>) -> Self {
         Self {
             documents,
+            listed: Box::default(),
             segments,
         }
     }
@@ -128,25 +145,13 @@ impl View {
         &self.segments
     }
 
-    /// The statements that are about a request.
-    pub(super) fn ask(&self, caller: Caller<'_>, request: &Request<'_>) -> Hits {
-        let mut hits = Hits::new();
+    /// Tells the statements that are about a request, in the order of documents and statements.
+    pub(super) fn ask(&self, caller: Caller<'_>, request: &Request<'_>, found: impl FnMut(Hit)) {
         if self.segments.is_empty() {
-            for (position, document) in (0..).zip(&self.documents) {
-                for (index, statement) in (0..).zip(&document.statements) {
-                    if let Some((kind, truth)) = matches(statement, caller, request) {
-                        hits.push(Hit {
-                            document: position,
-                            statement: index,
-                            effect: statement.effect,
-                            kind,
-                            truth,
-                        });
-                    }
-                }
-            }
-            return hits;
+            self.scan(caller, request, found);
+            return;
         }
+        let mut hits: SmallVec<[Hit; 8]> = SmallVec::new();
         for segment in &self.segments {
             segment.index.ask(caller, request, |mut hit| {
                 let position = usize::try_from(hit.document)
@@ -163,12 +168,36 @@ impl View {
         if hits.len() > 1 {
             order(&mut hits);
         }
-        hits
+        hits.into_iter().for_each(found);
+    }
+
+    /// Reads every statement.
+    fn scan(&self, caller: Caller<'_>, request: &Request<'_>, mut found: impl FnMut(Hit)) {
+        let asked = Sieve::of_action(request.action);
+        for listed in &self.listed {
+            if !listed.sieve.lets_through(asked) {
+                continue;
+            }
+            let document = self.document(listed.document);
+            let statement = document.and_then(|document| document.statement(listed.statement));
+            let Some(statement) = statement else {
+                continue;
+            };
+            if let Some((kind, truth)) = matches(statement, caller, request) {
+                found(Hit {
+                    document: listed.document,
+                    statement: listed.statement,
+                    effect: statement.effect,
+                    kind,
+                    truth,
+                });
+            }
+        }
     }
 }
 
 /// Sorts hits, and joins those of one statement, which an index finds once for each of its entries.
-fn order(hits: &mut Hits) {
+fn order(hits: &mut SmallVec<[Hit; 8]>) {
     hits.sort_unstable_by_key(|hit| (hit.document, hit.statement));
     hits.dedup_by(|next, kept| {
         let is_same = (next.document, next.statement) == (kept.document, kept.statement);
@@ -182,7 +211,7 @@ fn order(hits: &mut Hits) {
 /// Whether a statement is about the request (EV-1), and through which kind of principal entry.
 ///
 /// `None` when it certainly is not; the cheapest test comes first.
-pub(super) fn matches(
+fn matches(
     statement: &Statement,
     caller: Caller<'_>,
     request: &Request<'_>,

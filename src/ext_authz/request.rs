@@ -1,11 +1,10 @@
 //! From a check to an HTTP call.
 
+use crate::ext_authz::message::{Fields, Malformed, Value};
 use crate::model::{Body, Headers, HttpCall, Peer, Protocol};
 use crate::pdp::Refusal;
-use crate::proto::envoy::config::core::v3::address::Address as AddressKind;
-use crate::proto::envoy::config::core::v3::{Address, HeaderValue};
-use crate::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
-use crate::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest, attribute_context};
+use bytes::Bytes;
+use smallvec::SmallVec;
 use std::net::IpAddr;
 
 /// The most header fields of a call.
@@ -17,54 +16,81 @@ const ENDPOINT: &str = "sidegate.endpoint";
 /// The longest path with its query, in bytes; Envoy's own limit for all headers is 60 KiB.
 const MAX_TARGET: usize = 64 * 1024;
 
-/// Reads a check. `trusted_hops` is how many proxies of the operator's own stand in front of Envoy.
+/// A check as it stands in its message.
+#[derive(Default)]
+struct Check<'m> {
+    has_attributes: bool,
+    has_request: bool,
+    http: Option<Http<'m>>,
+    /// The address of the caller, if it is not the path of a socket.
+    address: Option<&'m str>,
+    principal: &'m str,
+    endpoint: Option<&'m str>,
+    server_name: &'m str,
+}
+
+/// The HTTP request that a check is about.
+#[derive(Default)]
+struct Http<'m> {
+    method: &'m str,
+    path: &'m str,
+    host: &'m str,
+    scheme: &'m str,
+    body: &'m str,
+    raw_body: &'m [u8],
+    /// The fields with duplicates joined, as name and value.
+    joined: SmallVec<[(&'m str, &'m str); 32]>,
+    has_list: bool,
+    /// The fields with order and duplicates kept.
+    listed: SmallVec<[Listed<'m>; 32]>,
+}
+
+/// One field of the list: its name, and its value as text or as bytes.
+#[derive(Clone, Copy, Default)]
+struct Listed<'m> {
+    key: &'m str,
+    value: &'m str,
+    raw_value: &'m [u8],
+}
+
+/// Reads the message of a check. `trusted_hops` is how many proxies of the operator's own stand in
+/// front of Envoy.
 ///
 /// # Errors
 ///
-/// [`Refusal::Malformed`] when the check is not about an HTTP request, contradicts itself, or is
-/// over a limit (rules 6, 7 and 64 of the Envoy contract).
-pub fn read(check: CheckRequest, trusted_hops: usize) -> Result<HttpCall, Refusal> {
-    let CheckRequest { attributes } = check;
-    let attributes = attributes.ok_or_else(|| malformed("no_attributes", "no attributes"))?;
-    let AttributeContext {
-        source,
-        request,
-        context_extensions,
-        tls_session,
-    } = attributes;
-    let attribute_context::Request { http } =
-        request.ok_or_else(|| malformed("no_http", "the check is not about an HTTP request"))?;
-    let http =
-        http.ok_or_else(|| malformed("no_http", "the check is not about an HTTP request"))?;
-    let HttpRequest {
-        id: _,
-        method,
-        headers,
-        path,
-        host,
-        scheme,
-        protocol: _,
-        header_map,
-        body: text,
-        raw_body,
-    } = http;
-    if path.len() > MAX_TARGET {
+/// [`Refusal::Malformed`] when the bytes are no check, or one that is not about an HTTP request,
+/// contradicts itself, or is over a limit (rules 6, 7 and 64 of the Envoy contract).
+pub fn read(message: &Bytes, trusted_hops: usize) -> Result<HttpCall, Refusal> {
+    let check = Check::read(message)
+        .map_err(|Malformed| malformed("bad_message", "the check cannot be decoded"))?;
+    if !check.has_attributes {
+        return Err(malformed("no_attributes", "no attributes"));
+    }
+    let Some(http) = check.http.filter(|_| check.has_request) else {
+        return Err(malformed(
+            "no_http",
+            "the check is not about an HTTP request",
+        ));
+    };
+    if http.path.len() > MAX_TARGET {
         return Err(malformed("target_too_long", "the path is too long"));
     }
-    let headers = match header_map {
-        None => joined(headers)?,
-        Some(_) if !headers.is_empty() => {
-            return Err(malformed(
-                "two_header_forms",
-                "the headers came in two forms",
-            ));
-        }
-        Some(map) => listed(map.headers)?,
+    if http.joined.len() > MAX_HEADERS || http.listed.len() > MAX_HEADERS {
+        return Err(malformed("too_many_headers", "too many headers"));
+    }
+    let headers = if !http.has_list {
+        joined(message, &http.joined)
+    } else if http.joined.is_empty() {
+        listed(message, &http.listed)?
+    } else {
+        return Err(malformed(
+            "two_header_forms",
+            "the headers came in two forms",
+        ));
     };
-    let attribute_context::Peer { address, principal } = source.unwrap_or_default();
     // Envoy sends an empty session for a plain connection too; a server name is a client's in TLS.
-    let certain = tls_session.is_some_and(|tls| !tls.sni.is_empty()) || !principal.is_empty();
-    let secure = match scheme.as_str() {
+    let certain = !check.server_name.is_empty() || !check.principal.is_empty();
+    let secure = match http.scheme {
         _ if certain => Some(true),
         "http" => Some(false),
         // Over HTTP/2 the scheme is the client's own word.
@@ -73,25 +99,157 @@ pub fn read(check: CheckRequest, trusted_hops: usize) -> Result<HttpCall, Refusa
     let protocol = Protocol::of(&headers)
         .map_err(|fault| malformed("bad_header", &format!("content-type: {fault}")))?;
     let ip = match trusted_hops {
-        0 => address.and_then(ip),
+        0 => check.address.and_then(|address| address.parse().ok()),
         hops => forwarded(&headers, hops),
     };
     let peer = Peer {
         ip,
-        principal,
-        endpoint: context_extensions.get(ENDPOINT).cloned(),
+        principal: check.principal.to_owned(),
+        endpoint: check.endpoint.map(str::to_owned),
         secure,
     };
+    let raw_body = message.slice_ref(http.raw_body);
     Ok(HttpCall {
-        body: body(&method, &headers, &text, raw_body),
-        method,
-        scheme,
-        authority: host,
-        target: path,
+        body: body(http.method, &headers, http.body, raw_body),
+        method: http.method.to_owned(),
+        scheme: http.scheme.to_owned(),
+        authority: http.host.to_owned(),
+        target: http.path.to_owned(),
         headers,
         peer,
         protocol,
     })
+}
+
+impl<'m> Check<'m> {
+    /// A message that comes in pieces is one message, so every piece adds to what is there.
+    fn read(message: &'m [u8]) -> Result<Self, Malformed> {
+        let mut check = Self::default();
+        for field in Fields::of(message) {
+            if let (1, value) = field? {
+                check.has_attributes = true;
+                check.read_attributes(value.bytes()?)?;
+            }
+        }
+        Ok(check)
+    }
+
+    fn read_attributes(&mut self, message: &'m [u8]) -> Result<(), Malformed> {
+        for field in Fields::of(message) {
+            match field? {
+                (1, value) => self.read_source(value.bytes()?)?,
+                (4, value) => {
+                    self.has_request = true;
+                    for field in Fields::of(value.bytes()?) {
+                        if let (2, value) = field? {
+                            let http = self.http.get_or_insert_default();
+                            http.read(value.bytes()?)?;
+                        }
+                    }
+                }
+                (10, value) => {
+                    let (key, value) = pair(value.bytes()?)?;
+                    if key == ENDPOINT {
+                        self.endpoint = Some(value);
+                    }
+                }
+                (12, value) => {
+                    for field in Fields::of(value.bytes()?) {
+                        if let (1, value) = field? {
+                            self.server_name = value.text()?;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_source(&mut self, message: &'m [u8]) -> Result<(), Malformed> {
+        for field in Fields::of(message) {
+            match field? {
+                (1, value) => {
+                    for field in Fields::of(value.bytes()?) {
+                        match field? {
+                            (1, socket) => {
+                                self.address = Some(self.address.unwrap_or_default());
+                                for field in Fields::of(socket.bytes()?) {
+                                    if let (2, value) = field? {
+                                        self.address = Some(value.text()?);
+                                    }
+                                }
+                            }
+                            (2, _) => self.address = None,
+                            _ => {}
+                        }
+                    }
+                }
+                (4, value) => self.principal = value.text()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'m> Http<'m> {
+    fn read(&mut self, message: &'m [u8]) -> Result<(), Malformed> {
+        for field in Fields::of(message) {
+            match field? {
+                (2, value) => self.method = value.text()?,
+                (3, value) => self.joined.push(pair(value.bytes()?)?),
+                (4, value) => self.path = value.text()?,
+                (5, value) => self.host = value.text()?,
+                (6, value) => self.scheme = value.text()?,
+                (11, value) => self.body = value.text()?,
+                (12, value) => self.raw_body = value.bytes()?,
+                (13, value) => {
+                    self.has_list = true;
+                    for field in Fields::of(value.bytes()?) {
+                        if let (1, value) = field? {
+                            self.listed.push(Listed::read(value.bytes()?)?);
+                        }
+                    }
+                }
+                // The id and the protocol version say nothing here, but have to be texts.
+                (1 | 10, value) => {
+                    value.text()?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'m> Listed<'m> {
+    fn read(message: &'m [u8]) -> Result<Self, Malformed> {
+        let mut listed = Self::default();
+        for field in Fields::of(message) {
+            match field? {
+                (1, value) => listed.key = value.text()?,
+                (2, value) => listed.value = value.text()?,
+                (3, value) => listed.raw_value = value.bytes()?,
+                _ => {}
+            }
+        }
+        Ok(listed)
+    }
+}
+
+/// One entry of a map of texts.
+fn pair(message: &[u8]) -> Result<(&str, &str), Malformed> {
+    let (mut key, mut text) = ("", "");
+    for field in Fields::of(message) {
+        let (tag, value): (u32, Value<'_>) = field?;
+        match tag {
+            1 => key = value.text()?,
+            2 => text = value.text()?,
+            _ => {}
+        }
+    }
+    Ok((key, text))
 }
 
 /// ENV-03, ENV-04: the body, if Envoy showed all of it as it is.
@@ -129,45 +287,42 @@ fn malformed(label: &'static str, message: &str) -> Refusal {
 }
 
 /// The form in which duplicates are joined by commas.
-fn joined(map: std::collections::HashMap<String, String>) -> Result<Headers, Refusal> {
+fn joined(message: &Bytes, fields: &[(&str, &str)]) -> Headers {
     let mut headers = Headers::of_joined();
-    if map.len() > MAX_HEADERS {
-        return Err(malformed("too_many_headers", "too many headers"));
-    }
-    for (name, value) in map {
+    for (name, value) in fields {
         // Pseudo-headers are read from their own fields (rule 14).
         if !name.starts_with(':') {
-            headers.push(&name, value);
+            headers.push_shared(name, message.slice_ref(value.as_bytes()));
         }
     }
-    Ok(headers)
+    headers
 }
 
 /// The form in which order and duplicates are kept (rule 10).
-fn listed(fields: Vec<HeaderValue>) -> Result<Headers, Refusal> {
+fn listed(message: &Bytes, fields: &[Listed<'_>]) -> Result<Headers, Refusal> {
     let mut headers = Headers::new();
-    if fields.len() > MAX_HEADERS {
-        return Err(malformed("too_many_headers", "too many headers"));
-    }
-    for HeaderValue {
-        key,
-        value,
-        raw_value,
-    } in fields
-    {
+    for field in fields {
+        let Listed {
+            key,
+            value,
+            raw_value,
+        } = *field;
         if key.starts_with(':') {
             continue;
         }
-        if raw_value.is_empty() {
-            headers.push(&key, value);
-        } else if value.is_empty() || value.as_bytes() == raw_value {
-            headers.push(&key, raw_value.to_vec());
-        } else {
+        let value = value.as_bytes();
+        if !raw_value.is_empty() && !value.is_empty() && value != raw_value {
             return Err(malformed(
                 "two_header_values",
                 "a header has two different values",
             ));
         }
+        let value = if raw_value.is_empty() {
+            value
+        } else {
+            raw_value
+        };
+        headers.push_shared(key, message.slice_ref(value));
     }
     Ok(headers)
 }
@@ -183,18 +338,19 @@ fn forwarded(headers: &Headers, hops: usize) -> Option<IpAddr> {
     list.rsplit(',').nth(hops)?.trim().parse().ok()
 }
 
-fn ip(address: Address) -> Option<IpAddr> {
-    let Address { address } = address;
-    match address? {
-        AddressKind::SocketAddress(socket) => socket.address.parse().ok(),
-        AddressKind::Pipe(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::envoy::config::core::v3::HeaderMap;
+    use crate::proto::envoy::config::core::v3::{HeaderMap, HeaderValue};
+    use crate::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
+    use crate::proto::envoy::service::auth::v3::{
+        AttributeContext, CheckRequest, attribute_context,
+    };
+    use prost::Message as _;
+
+    fn read(check: &CheckRequest, trusted_hops: usize) -> Result<HttpCall, Refusal> {
+        super::read(&check.encode_to_vec().into(), trusted_hops)
+    }
 
     fn check(http: HttpRequest) -> CheckRequest {
         let request = attribute_context::Request { http: Some(http) };
@@ -245,7 +401,7 @@ mod tests {
             (check(many), "too_many_headers"),
         ];
         for (check, label) in cases {
-            let refusal = read(check, 0).unwrap_err();
+            let refusal = read(&check, 0).unwrap_err();
             assert_eq!(refusal.reason(), label);
             assert_eq!(refusal.http_status(), 400);
         }
@@ -268,7 +424,7 @@ mod tests {
                 address: None,
                 principal: principal.to_owned(),
             });
-            read(check, 0).unwrap().peer.secure
+            read(&check, 0).unwrap().peer.secure
         };
         let cases = [
             ("https", "shop.test", "", Some(true)),
@@ -294,7 +450,7 @@ mod tests {
                 header_map: Some(HeaderMap { headers }),
                 ..HttpRequest::default()
             };
-            let ip = read(check(http), hops).unwrap().peer.ip;
+            let ip = read(&check(http), hops).unwrap().peer.ip;
             ip.map(|ip| ip.to_string())
         };
         // (fields, hops, address): the client may have written the beginning.
@@ -330,7 +486,7 @@ mod tests {
             ..HttpRequest::default()
         };
         assert_eq!(
-            read(check(joined), 0).unwrap().headers.joined("x-a"),
+            read(&check(joined), 0).unwrap().headers.joined("x-a"),
             Ok(Some("1,2"))
         );
         let listed = HttpRequest {
@@ -344,7 +500,7 @@ mod tests {
             }),
             ..HttpRequest::default()
         };
-        let call = read(check(listed), 0).unwrap();
+        let call = read(&check(listed), 0).unwrap();
         assert_eq!(call.headers.len(), 3);
         assert_eq!(call.headers.all("x-a").count(), 2);
         assert_eq!(call.protocol, Protocol::Grpc);

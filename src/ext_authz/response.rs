@@ -1,144 +1,113 @@
 //! From an outcome to the answer that Envoy reads.
 
+use crate::ext_authz::message::Writer;
 use crate::model::HttpCall;
 use crate::pdp::{
     DecisionId, Denial, Dialect, Forwarding, Outcome, Refusal, Verdict, headers_to_remove,
     identity_headers,
 };
 use crate::proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
-use crate::proto::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
-use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
-use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
-use crate::proto::envoy::r#type::v3::HttpStatus;
-use crate::proto::google::rpc::Status;
-use prost_types::{Struct, Value, value::Kind};
+
+/// How much room an answer begins with, in bytes; most need no more.
+const ROOM: usize = 1_024;
 
 /// Writes the answer to a check. The call is absent when the check could not be read.
-#[must_use]
-pub fn write(
+pub(super) fn write(
     outcome: &Outcome,
     id: &DecisionId,
     call: Option<&HttpCall>,
     forwarding: Forwarding,
-) -> CheckResponse {
-    let dialect = outcome.dialect;
-    let metadata = Some(metadata(outcome, id));
-    match &outcome.verdict {
-        Verdict::Allow(_) => match allowed(outcome, id, call, forwarding) {
-            Some(ok) => CheckResponse {
-                status: Some(Status {
-                    code: 0,
-                    message: String::new(),
-                }),
-                http_response: Some(HttpResponse::OkResponse(ok)),
-                dynamic_metadata: metadata,
-            },
-            None => denied(&Refusal::Internal, id, dialect, metadata),
-        },
-        Verdict::Refuse(refusal) => denied(refusal, id, dialect, metadata),
+) -> Writer {
+    let mut answer = Writer::with_capacity(ROOM);
+    let allowed = match &outcome.verdict {
+        Verdict::Allow(_) => identity_headers(outcome, id),
+        Verdict::Refuse(_) => None,
+    };
+    match (&outcome.verdict, allowed) {
+        (Verdict::Allow(_), Some(headers)) => {
+            let remove = headers_to_remove(&headers, call, forwarding);
+            // Code zero is what is left out, and the message that holds it is there.
+            answer.message(1, |_| {});
+            answer.message(3, |ok| {
+                for (name, value) in &headers {
+                    header(ok, name, value);
+                }
+                for name in &remove {
+                    ok.item(5, name);
+                }
+            });
+        }
+        (Verdict::Allow(_), None) => denied(&mut answer, &Refusal::Internal, id, outcome.dialect),
+        (Verdict::Refuse(refusal), _) => denied(&mut answer, refusal, id, outcome.dialect),
     }
+    answer.message(4, |metadata| write_metadata(metadata, outcome, id));
+    answer
 }
 
-fn allowed(
-    outcome: &Outcome,
-    id: &DecisionId,
-    call: Option<&HttpCall>,
-    forwarding: Forwarding,
-) -> Option<OkHttpResponse> {
-    let headers = identity_headers(outcome, id)?;
-    let headers_to_remove = headers_to_remove(&headers, call, forwarding);
-    let headers = headers
-        .into_iter()
-        .map(|(name, value)| header(name, value))
-        .collect();
-    Some(OkHttpResponse {
-        headers,
-        headers_to_remove,
-    })
-}
-
-fn denied(
-    refusal: &Refusal,
-    id: &DecisionId,
-    dialect: Dialect,
-    dynamic_metadata: Option<Struct>,
-) -> CheckResponse {
+fn denied(answer: &mut Writer, refusal: &Refusal, id: &DecisionId, dialect: Dialect) {
     let Denial {
         status,
         headers,
         body,
     } = dialect.write(refusal, id);
-    let headers = headers
-        .into_iter()
-        .map(|(name, value)| header(name, value))
-        .collect();
-    CheckResponse {
-        status: Some(Status {
-            code: refusal.grpc_code(),
-            message: refusal.reason().to_owned(),
-        }),
-        http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
-            status: Some(HttpStatus {
-                code: i32::from(status),
-            }),
-            headers,
-            body,
-        })),
-        dynamic_metadata,
-    }
+    answer.message(1, |status| {
+        status.number(1, refusal.grpc_code());
+        status.text(2, refusal.reason());
+    });
+    answer.message(2, |denied| {
+        denied.message(1, |http| http.number(1, i32::from(status)));
+        for (name, value) in &headers {
+            header(denied, name, value);
+        }
+        denied.text(3, &body);
+    });
 }
 
 /// Both ways to say "replace": which one Envoy obeys depends on its version (rule 31).
-fn header(name: &str, value: String) -> HeaderValueOption {
-    HeaderValueOption {
-        header: Some(HeaderValue {
-            key: name.to_owned(),
-            value,
-            raw_value: bytes::Bytes::new(),
-        }),
-        append: Some(false),
-        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
-        keep_empty_value: false,
-    }
+fn header(response: &mut Writer, name: &str, value: &str) {
+    response.message(2, |option| {
+        option.message(1, |header| {
+            header.text(1, name);
+            header.text(2, value);
+        });
+        // A wrapped `false`.
+        option.message(2, |_| {});
+        option.number(3, HeaderAppendAction::OverwriteIfExistsOrAdd.into());
+    });
 }
 
 /// What access logs of Envoy may show (rule 40); nothing secret.
-fn metadata(outcome: &Outcome, id: &DecisionId) -> Struct {
-    let text = |text: &str| Value {
-        kind: Some(Kind::StringValue(text.to_owned())),
-    };
+fn write_metadata(metadata: &mut Writer, outcome: &Outcome, id: &DecisionId) {
     let subjects = &outcome.subjects;
     let reason = match &outcome.verdict {
         Verdict::Allow(_) => "allowed",
         Verdict::Refuse(refusal) => refusal.reason(),
     };
-    let mut fields = std::collections::BTreeMap::from([
-        ("decision_id".to_owned(), text(id.as_str())),
-        ("outcome".to_owned(), text(outcome.label())),
-        ("reason".to_owned(), text(reason)),
-    ]);
+    let revision = subjects.revision.as_ref();
     for (name, value) in [
+        ("decision_id", Some(id.as_str())),
+        ("outcome", Some(outcome.label())),
+        ("reason", Some(reason)),
         ("principal", subjects.principal.as_deref()),
         ("action", subjects.action.as_deref()),
         ("resource", subjects.resource.as_deref()),
-        (
-            "revision",
-            subjects
-                .revision
-                .as_ref()
-                .map(crate::snapshot::Revision::as_str),
-        ),
+        ("revision", revision.map(crate::snapshot::Revision::as_str)),
     ] {
         if let Some(value) = value {
-            fields.insert(name.to_owned(), text(value));
+            metadata.message(1, |field| {
+                field.text(1, name);
+                field.message(2, |kind| kind.item(3, value));
+            });
         }
     }
-    Struct { fields }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::envoy::service::auth::v3::CheckResponse;
+    use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
+    use prost::Message as _;
 
     #[test]
     fn no_refusal_is_written_as_an_allow() {
@@ -166,7 +135,8 @@ mod tests {
         for refusal in refusals {
             let id = DecisionId::random();
             let outcome = Outcome::refused(refusal.clone());
-            let response = write(&outcome, &id, None, Forwarding::Strip);
+            let written = write(&outcome, &id, None, Forwarding::Strip).into_message();
+            let response = CheckResponse::decode(written).unwrap();
             assert_ne!(response.status.unwrap().code, 0, "{refusal:?}");
             let Some(HttpResponse::DeniedResponse(denied)) = response.http_response else {
                 panic!("rule 22: a denial has a denied_response: {refusal:?}");

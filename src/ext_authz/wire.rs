@@ -2,29 +2,26 @@
 //! can still be answered by a denial (rules 7, 42 and 75).
 
 use crate::clock::{Clock, Stopwatch};
-use crate::ext_authz::{read, write};
+use crate::ext_authz::message::Writer;
+use crate::ext_authz::read;
+use crate::ext_authz::response::write;
 use crate::model::HttpCall;
 use crate::pdp::{DecisionId, Forwarding, Outcome, Pdp, Refusal, log};
-use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use crate::telemetry::{Door, Metrics};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body::Body as _;
-use http_body_util::{BodyExt, Full};
-use prost::Message;
+use http_body::{Body, Frame};
+use http_body_util::BodyExt as _;
 use std::convert::Infallible;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tonic::body::Body;
-use tonic::server::NamedService;
-use tower::Service;
 
-const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
+/// The path of the method.
+pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// The largest message that is read: what Envoy buffers at most by default, and room for headers.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024 + 64 * 1024;
@@ -63,20 +60,16 @@ impl CheckService {
         }
     }
 
-    /// Answers the bytes of one check.
+    /// Answers the bytes of one check by those of a response.
     #[must_use]
-    pub fn answer(&self, message: Result<Bytes, Refusal>) -> CheckResponse {
+    pub fn answer(&self, message: Result<Bytes, Refusal>) -> Bytes {
         let stopwatch = Stopwatch::start();
         let (outcome, call) = self.judge(message);
-        self.tell(outcome, call.as_ref(), stopwatch)
+        self.tell(outcome, call.as_ref(), stopwatch).into_message()
     }
 
     /// As [`answer`](Self::answer), for whoever can wait `left` for what is not at hand.
-    async fn answer_in_time(
-        &self,
-        message: Result<Bytes, Refusal>,
-        left: Duration,
-    ) -> CheckResponse {
+    async fn answer_in_time(&self, message: Result<Bytes, Refusal>, left: Duration) -> Writer {
         let stopwatch = Stopwatch::start();
         let (mut outcome, call) = self.judge(message);
         if let Some(call) = &call
@@ -93,12 +86,7 @@ impl CheckService {
     }
 
     /// Writes the answer, and notes it.
-    fn tell(
-        &self,
-        outcome: Outcome,
-        call: Option<&HttpCall>,
-        stopwatch: Stopwatch,
-    ) -> CheckResponse {
+    fn tell(&self, outcome: Outcome, call: Option<&HttpCall>, stopwatch: Stopwatch) -> Writer {
         let id = DecisionId::random();
         let forwarding = self.settings.forwarding;
         let written = catch_unwind(AssertUnwindSafe(|| write(&outcome, &id, call, forwarding)));
@@ -119,34 +107,31 @@ impl CheckService {
     }
 
     fn decide(&self, message: Result<Bytes, Refusal>) -> (Outcome, Option<HttpCall>) {
-        match message.and_then(|bytes| self.read(bytes)) {
+        match message.and_then(|bytes| read(&bytes, self.settings.trusted_hops)) {
             Ok(call) => (self.pdp.decide(&call, self.clock.now()), Some(call)),
             Err(refusal) => (Outcome::refused(refusal), None),
         }
     }
 
-    fn read(&self, bytes: Bytes) -> Result<HttpCall, Refusal> {
-        let check = CheckRequest::decode(bytes).map_err(|_| Refusal::Malformed {
-            label: "bad_message",
-            message: "the check cannot be decoded".to_owned(),
-        })?;
-        read(check, self.settings.trusted_hops)
-    }
-
     /// Refuses a check without a decision, in the protocol of its client.
-    fn shed(&self, message: Result<Bytes, Refusal>, refusal: Refusal) -> CheckResponse {
+    fn shed(&self, message: Result<Bytes, Refusal>, refusal: Refusal) -> Writer {
         let stopwatch = Stopwatch::start();
-        let (outcome, call) = guard(|| match message.and_then(|bytes| self.read(bytes)) {
-            Ok(call) => (Outcome::refused_call(refusal, &call), Some(call)),
-            Err(_) => (Outcome::refused(refusal), None),
-        });
+        let (outcome, call) =
+            guard(
+                || match message.and_then(|bytes| read(&bytes, self.settings.trusted_hops)) {
+                    Ok(call) => (Outcome::refused_call(refusal, &call), Some(call)),
+                    Err(_) => (Outcome::refused(refusal), None),
+                },
+            );
         self.tell(outcome, call.as_ref(), stopwatch)
     }
 
-    async fn respond(self, request: Request<Body>, arrived: Stopwatch) -> Response<Body> {
-        if request.uri().path() != CHECK_PATH {
-            return trailers_only(tonic::Code::Unimplemented);
-        }
+    /// Answers one call of the method [`CHECK_PATH`].
+    pub async fn respond<B>(self, request: Request<B>) -> Response<Answer>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let arrived = Stopwatch::start();
         let _in_flight = self.metrics.enter(Door::ExtAuthz);
         let budget = budget(request.headers());
         let left = budget.saturating_sub(arrived.elapsed());
@@ -156,14 +141,17 @@ impl CheckService {
         };
         // Rule 61: what there is no place for is answered at once, and does not wait.
         let Ok(_place) = self.places.try_acquire() else {
-            return framed(&self.shed(message, Refusal::Overload));
+            return framed(self.shed(message, Refusal::Overload));
         };
         // Rule 74: nobody waits any more for what is late.
-        if arrived.elapsed() >= budget {
-            return framed(&self.shed(message, Refusal::Deadline));
+        let spent = arrived.elapsed();
+        if spent >= budget {
+            return framed(self.shed(message, Refusal::Deadline));
         }
-        let left = budget.saturating_sub(arrived.elapsed());
-        framed(&self.answer_in_time(message, left).await)
+        framed(
+            self.answer_in_time(message, budget.saturating_sub(spent))
+                .await,
+        )
     }
 }
 
@@ -171,26 +159,6 @@ impl CheckService {
 fn guard(decide: impl FnOnce() -> (Outcome, Option<HttpCall>)) -> (Outcome, Option<HttpCall>) {
     catch_unwind(AssertUnwindSafe(decide))
         .unwrap_or_else(|_| (Outcome::refused(Refusal::Internal), None))
-}
-
-impl NamedService for CheckService {
-    const NAME: &'static str = "envoy.service.auth.v3.Authorization";
-}
-
-impl Service<Request<Body>> for CheckService {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let service = self.clone();
-        let arrived = Stopwatch::start();
-        Box::pin(async move { Ok(service.respond(request, arrived).await) })
-    }
 }
 
 /// The longest that a check may take to arrive.
@@ -232,11 +200,16 @@ fn timeout(headers: &HeaderMap) -> Duration {
 }
 
 /// Reads the one message of a unary call.
-async fn message(mut body: Body) -> Result<Bytes, Refusal> {
+async fn message<B>(mut body: B) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let malformed = |label: &'static str, message: &str| Refusal::Malformed {
         label,
         message: message.to_owned(),
     };
+    let too_large = || malformed("message_too_large", "the check is too large");
+    let mut first = Bytes::new();
     let mut buffer = BytesMut::new();
     while !body.is_end_stream() {
         let Some(frame) = body.frame().await else {
@@ -246,17 +219,25 @@ async fn message(mut body: Body) -> Result<Bytes, Refusal> {
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        buffer.extend_from_slice(&data);
-        if let Some((_, length)) = prefix(&buffer)
-            && length > MAX_MESSAGE
-        {
-            return Err(malformed("message_too_large", "the check is too large"));
+        // Most checks come in one piece, which need not be copied.
+        if first.is_empty() && buffer.is_empty() {
+            first = data;
+        } else {
+            buffer.extend_from_slice(&std::mem::take(&mut first));
+            buffer.extend_from_slice(&data);
         }
-        if buffer.len() > MAX_MESSAGE + 5 {
-            return Err(malformed("message_too_large", "the check is too large"));
+        let got = if buffer.is_empty() { &*first } else { &*buffer };
+        if got.len() > MAX_MESSAGE + 5
+            || prefix(got).is_some_and(|(_, length)| length > MAX_MESSAGE)
+        {
+            return Err(too_large());
         }
     }
-    let buffer = buffer.freeze();
+    let buffer = if buffer.is_empty() {
+        first
+    } else {
+        buffer.freeze()
+    };
     match prefix(&buffer) {
         Some((0, length)) if buffer.len() == length + 5 => Ok(buffer.slice(5..)),
         Some((1, _)) => Err(malformed("compressed", "compression was not agreed on")),
@@ -274,17 +255,43 @@ fn prefix(buffer: &[u8]) -> Option<(u8, usize)> {
     Some((flag, usize::try_from(u32::from_be_bytes(length)).ok()?))
 }
 
-fn framed(response: &CheckResponse) -> Response<Body> {
-    let message = response.encode_to_vec();
-    let mut frame = BytesMut::with_capacity(message.len() + 5);
-    frame.put_u8(0);
-    // An answer is a few kilobytes; its length always fits.
-    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    frame.put_slice(&message);
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let body = Full::new(frame.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
-    let mut response = Response::new(Body::new(body.map_err(|never| match never {})));
+/// The body of an answer: one message, and the trailers that say that the call succeeded.
+#[derive(Debug)]
+pub struct Answer {
+    message: Option<Bytes>,
+    is_ended: bool,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(message) = self.message.take() {
+            return Poll::Ready(Some(Ok(Frame::data(message))));
+        }
+        if self.is_ended {
+            return Poll::Ready(None);
+        }
+        self.is_ended = true;
+        let mut trailers = HeaderMap::with_capacity(1);
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_ended
+    }
+}
+
+fn framed(answer: Writer) -> Response<Answer> {
+    let mut response = Response::new(Answer {
+        message: Some(answer.into_frame()),
+        is_ended: false,
+    });
     response.headers_mut().insert(
         http::header::CONTENT_TYPE,
         HeaderValue::from_static("application/grpc"),
@@ -292,13 +299,12 @@ fn framed(response: &CheckResponse) -> Response<Body> {
     response
 }
 
-fn trailers_only(code: tonic::Code) -> Response<Body> {
-    tonic::Status::new(code, "").into_http()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::envoy::service::auth::v3::CheckResponse;
+    use http_body_util::Full;
+    use prost::Message as _;
 
     #[test]
     fn timeouts_have_units() {
@@ -339,9 +345,9 @@ mod tests {
             settings,
         );
         let ask = || {
-            let body = Full::new(Bytes::from_static(&[0; 5])).map_err(|never| match never {});
-            let request = Request::post(CHECK_PATH).body(Body::new(body)).unwrap();
-            let answer = service.clone().respond(request, Stopwatch::start());
+            let body = Full::new(Bytes::from_static(&[0; 5]));
+            let request = Request::post(CHECK_PATH).body(body).unwrap();
+            let answer = service.clone().respond(request);
             async move {
                 let bytes = answer.await.into_body().collect().await.unwrap().to_bytes();
                 CheckResponse::decode(bytes.slice(5..))
@@ -363,7 +369,7 @@ mod tests {
             let mut bytes = vec![flag];
             bytes.extend(length.to_be_bytes());
             bytes.extend(data);
-            Body::new(Full::new(Bytes::from(bytes)).map_err(|never| match never {}))
+            Full::new(Bytes::from(bytes))
         };
         let cases = [
             (frame(0, 2, b"ab"), None),
@@ -372,7 +378,7 @@ mod tests {
             (frame(0, 1, b"ab"), Some("bad_message")),
             (frame(1, 2, b"ab"), Some("compressed")),
             (frame(0, u32::MAX, b"ab"), Some("message_too_large")),
-            (Body::empty(), Some("bad_message")),
+            (Full::default(), Some("bad_message")),
         ];
         for (body, expected) in cases {
             let refused = message(body).await.err().map(|refusal| refusal.reason());

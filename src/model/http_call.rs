@@ -1,6 +1,7 @@
 //! An HTTP call as a door saw it, before anybody decided what it means.
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use std::net::IpAddr;
 
 /// One HTTP call, with every field as the PEP sent it: nothing decoded, folded or repaired.
@@ -111,7 +112,7 @@ pub struct Peer {
 /// Header fields in the order in which they came, names in lower case, values as bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
-    fields: Vec<(String, Vec<u8>)>,
+    fields: Vec<(CompactString, Bytes)>,
     /// Whether fields of one name came joined by commas, so that nobody can tell how many.
     are_joined: bool,
 }
@@ -145,7 +146,14 @@ impl Headers {
 
     /// Adds a field; the name is folded to lower case.
     pub fn push(&mut self, name: &str, value: impl Into<Vec<u8>>) {
-        self.fields.push((name.to_ascii_lowercase(), value.into()));
+        self.push_shared(name, value.into().into());
+    }
+
+    /// As [`push`](Self::push) for a value that stands in something larger, which is kept for it.
+    pub fn push_shared(&mut self, name: &str, value: Bytes) {
+        let mut name = CompactString::from(name);
+        name.make_ascii_lowercase();
+        self.fields.push((name, value));
     }
 
     /// All values of the field `name` (lower case), in order.
@@ -153,7 +161,7 @@ impl Headers {
         self.fields
             .iter()
             .filter(move |(field, _)| field == name)
-            .map(|(_, value)| value.as_slice())
+            .map(|(_, value)| &**value)
     }
 
     /// The one value of the field `name` (lower case), or `None` when it is absent.
@@ -200,7 +208,7 @@ impl Headers {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_slice()))
+            .map(|(name, value)| (name.as_str(), &**value))
     }
 
     /// Whether a field `name` (lower case) is there.

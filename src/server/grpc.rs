@@ -2,7 +2,6 @@
 
 use crate::admin::{Admin, Phase};
 use crate::api::{AuthorizationService, MAX_MESSAGE};
-use crate::ext_authz::CheckService;
 use crate::loader::reload::Status;
 use crate::proto::DESCRIPTORS;
 use crate::proto::sidegate::v1::authorization_server::AuthorizationServer;
@@ -14,7 +13,6 @@ use tonic_health::server::HealthReporter;
 
 /// What is served beside health.
 pub(super) struct Services {
-    pub(super) check: CheckService,
     pub(super) api: AuthorizationService,
     pub(super) reflection: bool,
 }
@@ -36,7 +34,7 @@ impl Services {
         let (reporter, health) = tonic_health::server::health_reporter();
         tokio::spawn(report(reporter, admin, closing));
         let api = AuthorizationServer::new(self.api).max_decoding_message_size(MAX_MESSAGE);
-        let mut routes = Routes::new(self.check).add_service(api).add_service(health);
+        let mut routes = Routes::new(api).add_service(health);
         if self.reflection {
             let builder = || {
                 tonic_reflection::server::Builder::configure()

@@ -4,6 +4,7 @@ use super::{Refused, Verifier, json, lenient};
 use crate::support::shared::data;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use prost::Message as _;
 use serde_json::Value;
 use sidegate::authn::{SigV4Error, SignedCall};
 use sidegate::ext_authz::read;
@@ -57,7 +58,8 @@ fn recorded_checks_verify_as_marked() {
     let mut count = 0;
     for case in file["cases"].as_array().unwrap() {
         let name = format!("{} through {}", case["name"], case["listener"]);
-        let call = read(check(&case["check_request"]), 0).unwrap();
+        let message = check(&case["check_request"]).encode_to_vec().into();
+        let call = read(&message, 0).unwrap();
         let signed = SignedCall::of_header(&call).unwrap();
         let verifier = Verifier {
             signing: lenient(signed.service(), signed.region()),

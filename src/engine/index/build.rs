@@ -1,5 +1,6 @@
 //! From documents to their index.
 
+use super::fragments::Fragments;
 use super::names::Names;
 use super::selector::{Selector, Selectors, Set};
 use super::trie::{Keyed, Trie};
@@ -8,6 +9,7 @@ use super::{
     WHOLE,
 };
 use crate::engine::actions::{ActionTest, Actions};
+use crate::engine::condition::Test;
 use crate::engine::document::{Document, Head, ResourceTest, Resources, Statement};
 use crate::engine::pattern::Pattern;
 use crate::model::ContextKey;
@@ -96,8 +98,8 @@ enum Key<'d> {
     Exact(&'d str),
     /// Its beginning.
     Prefix(&'d str),
-    /// Its beginning and its end; one of them may be empty.
-    Ends(&'d str, &'d str),
+    /// Its beginning, its end, and the longest piece in its middle; each of them may be empty.
+    Glob(&'d str, &'d str, &'d str),
     /// Nothing.
     Broad,
 }
@@ -174,7 +176,7 @@ impl<'d> Builder<'d> {
                 Pattern::Any => (false, Key::Broad),
                 Pattern::Literal(text) => (false, Key::Exact(text)),
                 Pattern::Prefix(text) => (false, Key::Prefix(text)),
-                Pattern::Glob(tokens) => (true, ends(tokens)),
+                Pattern::Glob(tokens) => (true, literals(tokens)),
                 Pattern::Variable(_) => (true, Key::Broad),
             };
             keys.push((number, whole || unnumbered, key));
@@ -305,17 +307,22 @@ impl<'d> Drafts<'d> {
     }
 }
 
-/// The literal beginning and the literal end of a pattern with wildcards.
-fn ends(tokens: &[Token]) -> Key<'_> {
-    let start = match tokens.first() {
-        Some(Token::Literal(text)) => text.as_str(),
-        _ => "",
+/// The literal beginning, end and middle of a pattern with wildcards.
+fn literals(tokens: &[Token]) -> Key<'_> {
+    fn literal(token: &Token) -> &str {
+        match token {
+            Token::Literal(text) => text,
+            Token::One | Token::Many | Token::Variable { .. } => "",
+        }
+    }
+    let Some((first, behind)) = tokens.split_first() else {
+        return Key::Broad;
     };
-    let end = match tokens.last() {
-        Some(Token::Literal(text)) if tokens.len() > 1 => text.as_str(),
-        _ => "",
+    let Some((last, middle)) = behind.split_last() else {
+        return Key::Glob(literal(first), "", "");
     };
-    Key::Ends(start, end)
+    let longest = middle.iter().map(literal).max_by_key(|text| text.len());
+    Key::Glob(literal(first), literal(last), longest.unwrap_or_default())
 }
 
 fn list(drafts: &[Draft<'_>]) -> Shape {
@@ -323,8 +330,8 @@ fn list(drafts: &[Draft<'_>]) -> Shape {
     let entries = drafts.iter().map(|draft| {
         let (text, kind) = match draft.key {
             Key::Exact(text) => (text, TailKind::Exact),
-            Key::Ends("", _) | Key::Broad => ("", TailKind::Any),
-            Key::Prefix(text) | Key::Ends(text, _) => (text, TailKind::Prefix),
+            Key::Glob("", ..) | Key::Broad => ("", TailKind::Any),
+            Key::Prefix(text) | Key::Glob(text, ..) => (text, TailKind::Prefix),
         };
         let tail = Tail {
             start: u32::try_from(texts.len()).unwrap_or(u32::MAX),
@@ -346,41 +353,34 @@ fn tries(
     name_count: usize,
     thresholds: Thresholds,
 ) -> Tries {
-    // An end that many share finds little: the rarer one of the two is the key.
-    let mut starts: HashMap<&str, usize> = HashMap::new();
-    let mut ends: HashMap<&str, usize> = HashMap::new();
+    let mut counts = Counts::default();
     for draft in &drafts {
-        if let Key::Ends(start, end) = draft.key {
-            *starts.entry(start).or_default() += 1;
-            *ends.entry(end).or_default() += 1;
-        }
+        counts.add(draft.key);
     }
-    let count = |counts: &HashMap<&str, usize>, text: &str| {
-        if text.is_empty() {
-            usize::MAX
-        } else {
-            counts.get(text).copied().unwrap_or_default()
-        }
-    };
     let mut forward = Vec::new();
     let mut backward = Vec::new();
+    let mut inside = Vec::new();
     let mut broad = Vec::new();
     for draft in drafts {
         let entry = draft.entry;
-        let open = |key| (key, true, entry);
-        match draft.key {
+        match counts.rarest(draft.key) {
             Key::Exact(text) => forward.push((text, false, entry)),
-            Key::Prefix(text) => forward.push(open(text)),
-            Key::Ends(start, end) if start.is_empty() && end.is_empty() => broad.push(draft),
-            Key::Ends(start, end) if count(&starts, start) <= count(&ends, end) => {
-                forward.push(open(start));
+            Key::Prefix(text) | Key::Glob(text, "", "") => forward.push((text, true, entry)),
+            Key::Glob("", text, "") => {
+                backward.push((text.bytes().rev().collect::<Vec<u8>>(), entry));
             }
-            Key::Ends(_, end) => {
-                let reversed: Vec<u8> = end.bytes().rev().collect();
-                backward.push((reversed, entry));
-            }
-            Key::Broad => broad.push(draft),
+            Key::Glob("", "", text) => inside.push((text, draft)),
+            Key::Glob(..) | Key::Broad => broad.push(draft),
         }
+    }
+    let mut fragments = None;
+    if inside.len() >= thresholds.keyed {
+        let entries = inside.iter().map(|(text, draft)| (*text, draft.entry));
+        fragments = Fragments::build(entries);
+    }
+    // What cannot be found by its middle is not lost.
+    if fragments.is_none() {
+        broad.extend(inside.into_iter().map(|(_, draft)| draft));
     }
     let forward = forward.into_iter().map(|(key, open, entry)| Keyed {
         key: key.as_bytes(),
@@ -392,37 +392,53 @@ fn tries(
         open: true,
         entry: *entry,
     });
-    let (valued, broad) = valued(&broad, thresholds);
-    let mut named: Vec<Vec<Entry>> = vec![Vec::new(); name_count];
-    let mut rest = Vec::new();
-    for entry in broad {
-        let set = selectors.get(entry.actions);
-        let of_names: Option<Vec<u32>> = match (entry.actions.as_one(), set) {
-            (Some(one), _) => Some(vec![one]),
-            (None, Some(set)) if set.is_of_names() => {
-                let all = 0..u32::try_from(name_count).unwrap_or(u32::MAX);
-                Some(all.filter(|name| set.has(*name)).collect())
-            }
-            (None, _) => None,
+    let mut by_name: Vec<Vec<Entry>> = vec![Vec::new(); name_count];
+    // What names its actions is found by them, as long as few name the same ones.
+    let mut shares = vec![0_usize; name_count];
+    let listed: Vec<Option<Vec<usize>>> = broad
+        .iter()
+        .map(|draft| names_of(draft.entry.actions, selectors, name_count))
+        .collect();
+    for name in listed.iter().flatten().flatten() {
+        if let Some(count) = shares.get_mut(*name) {
+            *count += 1;
+        }
+    }
+    let mut others = Vec::new();
+    for (draft, names) in broad.into_iter().zip(listed) {
+        let crowded = |name: &usize| {
+            let count = shares.get(*name).copied().unwrap_or_default();
+            count > thresholds.keyed
         };
-        match of_names {
-            Some(numbers) => {
-                for number in numbers {
-                    if let Some(entries) = usize::try_from(number)
-                        .ok()
-                        .and_then(|at| named.get_mut(at))
-                    {
-                        entries.push(entry);
+        match names {
+            Some(names) if !(draft.demand.is_some() && names.iter().any(crowded)) => {
+                for name in names {
+                    if let Some(entries) = by_name.get_mut(name) {
+                        entries.push(draft.entry);
                     }
                 }
             }
-            None => rest.push(entry),
+            names => others.push((draft, names)),
         }
     }
-    let (starts, named) = flat(named);
+    let (valued, left) = valued(others, thresholds);
+    let mut rest = Vec::new();
+    for (entry, names) in left {
+        let Some(names) = names else {
+            rest.push(entry);
+            continue;
+        };
+        for name in names {
+            if let Some(entries) = by_name.get_mut(name) {
+                entries.push(entry);
+            }
+        }
+    }
+    let (starts, named) = flat(by_name);
     Tries {
         forward: Trie::build(forward.collect(), false),
         backward: Trie::build(backward.collect(), true),
+        fragments: fragments.map(Box::new),
         starts,
         named,
         valued,
@@ -430,28 +446,93 @@ fn tries(
     }
 }
 
+/// How many entries share each literal of a pattern: one that many share finds little.
+#[derive(Default)]
+struct Counts<'d> {
+    starts: HashMap<&'d str, usize>,
+    ends: HashMap<&'d str, usize>,
+    middles: HashMap<&'d str, usize>,
+}
+
+impl<'d> Counts<'d> {
+    fn add(&mut self, key: Key<'d>) {
+        if let Key::Glob(start, end, middle) = key {
+            *self.starts.entry(start).or_default() += 1;
+            *self.ends.entry(end).or_default() += 1;
+            *self.middles.entry(middle).or_default() += 1;
+        }
+    }
+
+    /// A key with its rarest literal alone.
+    fn rarest(&self, key: Key<'d>) -> Key<'d> {
+        let Key::Glob(start, end, middle) = key else {
+            return key;
+        };
+        let count = |counts: &HashMap<&str, usize>, text: &str| {
+            if text.is_empty() {
+                usize::MAX
+            } else {
+                counts.get(text).copied().unwrap_or_default()
+            }
+        };
+        // A middle is looked for at every place of a text, and has to be longer to tell anything.
+        let middle = if middle.len() < MIDDLE { "" } else { middle };
+        let by_start = count(&self.starts, start);
+        let by_end = count(&self.ends, end);
+        let by_middle = count(&self.middles, middle);
+        let least = by_start.min(by_end).min(by_middle);
+        if least == usize::MAX {
+            Key::Broad
+        } else if by_start == least {
+            Key::Glob(start, "", "")
+        } else if by_end == least {
+            Key::Glob("", end, "")
+        } else {
+            Key::Glob("", "", middle)
+        }
+    }
+}
+
+/// The shortest literal in the middle of a pattern by which it is found, in bytes.
+const MIDDLE: usize = 4;
+
+/// The numbers of the actions of a selector, if it is a list of them.
+fn names_of(actions: Selector, selectors: &Selectors, name_count: usize) -> Option<Vec<usize>> {
+    if let Some(one) = actions.as_one() {
+        return Some(vec![usize::try_from(one).ok()?]);
+    }
+    let set = selectors.get(actions).filter(|set| set.is_of_names())?;
+    let has = |name: &usize| u32::try_from(*name).is_ok_and(|name| set.has(name));
+    Some((0..name_count).filter(has).collect())
+}
+
+/// An entry with the numbers of its actions, if it lists them.
+type Listed = (Entry, Option<Vec<usize>>);
+
 /// Takes those out that demand a value of a context key.
-fn valued(drafts: &[Draft<'_>], thresholds: Thresholds) -> (Box<[Valued]>, Vec<Entry>) {
-    let mut by_key: BTreeMap<&ContextKey, Vec<(Entry, Vec<&str>)>> = BTreeMap::new();
+fn valued<'d>(
+    drafts: Vec<(Draft<'d>, Option<Vec<usize>>)>,
+    thresholds: Thresholds,
+) -> (Box<[Valued]>, Vec<Listed>) {
+    let mut by_key: BTreeMap<&'d ContextKey, Vec<(Listed, Vec<&'d str>)>> = BTreeMap::new();
     let mut others = Vec::new();
-    for draft in drafts {
-        let mut demands = draft
-            .demand
-            .into_iter()
-            .flat_map(|statement| &statement.conditions);
-        match demands.find_map(|test| test.demanded()) {
-            Some((key, values)) => by_key.entry(key).or_default().push((draft.entry, values)),
-            None => others.push(draft.entry),
+    for (draft, names) in drafts {
+        let listed = (draft.entry, names);
+        let conditions = draft.demand.map(|statement| &*statement.conditions);
+        let mut demands = conditions.unwrap_or_default().iter();
+        match demands.find_map(Test::demanded) {
+            Some((key, values)) => by_key.entry(key).or_default().push((listed, values)),
+            None => others.push(listed),
         }
     }
     let mut found = Vec::new();
     for (key, entries) in by_key {
-        if entries.len() < thresholds.valued {
-            others.extend(entries.into_iter().map(|(entry, _)| entry));
+        if entries.len() < thresholds.keyed {
+            others.extend(entries.into_iter().map(|(listed, _)| listed));
             continue;
         }
         let mut of_value: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
-        for (entry, values) in entries {
+        for ((entry, _), values) in entries {
             for value in values {
                 of_value.entry(value).or_default().push(entry);
             }
@@ -469,7 +550,7 @@ fn valued(drafts: &[Draft<'_>], thresholds: Thresholds) -> (Box<[Valued]>, Vec<E
 }
 
 /// Lists one behind the other, with where each begins.
-fn flat(lists: impl IntoIterator<Item = Vec<Entry>>) -> (Box<[u32]>, Box<[Entry]>) {
+pub(super) fn flat(lists: impl IntoIterator<Item = Vec<Entry>>) -> (Box<[u32]>, Box<[Entry]>) {
     let mut starts = vec![0];
     let mut all = Vec::new();
     for list in lists {
@@ -491,6 +572,10 @@ impl Group {
                 Shape::Tries(tries) => {
                     tries.forward.bytes()
                         + tries.backward.bytes()
+                        + tries
+                            .fragments
+                            .as_ref()
+                            .map_or(0, |fragments| fragments.bytes())
                         + size_of_val(&*tries.named)
                         + size_of_val(&*tries.rest)
                         + tries
