@@ -85,8 +85,9 @@ pub struct Snapshot {
 /// The file of the credentials directory that holds the keys of session tokens.
 pub const TOKEN_KEYS: &str = "token-keys.json";
 
-/// Compiled session policies, by token.
-type SessionPolicies = Cache<TokenId, Arc<View>>;
+/// Compiled session policies by the id of their token, with what they were compiled from: an entry is
+/// only used for the same.
+type SessionPolicies = Cache<TokenId, (Arc<Session>, Arc<View>)>;
 
 /// A session has a policy that is not there any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,13 +217,20 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`MissingPolicy`] when one is gone: nobody knows any more what it denied (PKD-04).
-    pub fn session_policies(&self, session: &Session) -> Result<Option<Arc<View>>, MissingPolicy> {
+    pub fn session_policies(
+        &self,
+        session: &Arc<Session>,
+    ) -> Result<Option<Arc<View>>, MissingPolicy> {
         let packed = &session.claims.packed;
         if !packed.has_policies() {
             return Ok(None);
         }
-        if let Some(known) = self.session_policies.get(&session.id) {
-            return Ok(Some(known));
+        if let Some((known, view)) = self.session_policies.get(&session.id) {
+            let (one, other) = (&known.claims, &session.claims);
+            let is_same = one.account == other.account && one.packed == other.packed;
+            if Arc::ptr_eq(&known, session) || is_same {
+                return Ok(Some(view));
+            }
         }
         let mut documents = Vec::new();
         if let Some(policy) = &session.policy {
@@ -233,7 +241,8 @@ impl Snapshot {
             documents.push(Arc::clone(managed.ok_or(MissingPolicy)?));
         }
         let view = Arc::new(View::new(documents));
-        self.session_policies.insert(session.id, Arc::clone(&view));
+        let entry = (Arc::clone(session), Arc::clone(&view));
+        self.session_policies.insert(session.id, entry);
         Ok(Some(view))
     }
 }

@@ -27,8 +27,8 @@ pub struct Request {
     pub action: String,
     /// The ARN of the resource.
     pub resource: String,
-    /// Condition keys with one value each.
-    pub context: Vec<(String, String)>,
+    /// Condition keys with their values.
+    pub context: Vec<(String, Vec<String>)>,
 }
 
 impl Workload {
@@ -58,7 +58,10 @@ impl Workload {
                 .as_object()
                 .into_iter()
                 .flatten()
-                .map(|(key, value)| (key.clone(), text(value)))
+                .map(|(key, value)| {
+                    let values = texts(value).into_iter().map(str::to_owned);
+                    (key.clone(), values.collect())
+                })
                 .collect(),
         });
         Ok(Self {
