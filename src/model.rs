@@ -20,7 +20,7 @@ mod timestamp;
 pub use account::{AccountId, InvalidAccountId};
 pub use action::{Action, InvalidAction};
 pub use arn::{Arn, InvalidArn};
-pub use context::{Context, ContextKey, ContextValue, OverLimit};
+pub use context::{Context, ContextKey, ContextValue, KeySet, OverLimit};
 pub use decision::{Decision, EvaluationFault, Grant, Layer, Reason, StatementRef};
 pub use fingerprint::fingerprint;
 pub use http_call::{Body, ClientAddress, HeaderFault, Headers, HttpCall, Peer, Protocol};

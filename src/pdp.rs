@@ -23,8 +23,8 @@ mod target;
 mod unsettled;
 
 pub use answer::{
-    ACCOUNT_HEADER, DECISION_HEADER, DecisionId, Forwarding, PRINCIPAL_HEADER, SESSION_HEADER,
-    headers_to_remove, identity_headers, log,
+    ACCOUNT_HEADER, DECISION_HEADER, DecisionId, Forwarding, HeaderFields, PRINCIPAL_HEADER,
+    SESSION_HEADER, headers_to_remove, identity_headers, log,
 };
 pub use caller::{AuthenticationType, Caller, Signature};
 pub use dialect::{Denial, Dialect, JsonVersion, escaped};
@@ -107,7 +107,7 @@ impl Pdp {
             .stage(Stage::Map, stopwatch.lap().as_secs_f64());
         let mapped = mapped.map_err(|fault| unmapped(&fault))?;
         authenticate::check_coverage(&caller, call, &mapped)?;
-        let mut context = Some(context::of_call(&caller, call, &mapped, now));
+        let mut context = Some(context::of_call(&caller, call, &mapped, now, snapshot));
         let mut allowed: Option<Outcome> = None;
         let mut first_asked = None;
         let last = mapped.targets.len().saturating_sub(1);

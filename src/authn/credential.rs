@@ -191,7 +191,7 @@ fn bearer(token: &str) -> Result<Bearer<'_>, CredentialError> {
     if token.contains(',') {
         return Err(CredentialError::Several);
     }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    let allowed = |byte: u8| IN_TOKENS.get(usize::from(byte)) == Some(&true);
     if !token.bytes().all(allowed) {
         return Err(CredentialError::Malformed);
     }
@@ -201,6 +201,19 @@ fn bearer(token: &str) -> Result<Bearer<'_>, CredentialError> {
         Bearer::WebIdentity(token)
     })
 }
+
+/// The bytes that a bearer token may have (RFC 6750).
+#[expect(clippy::indexing_slicing, reason = "a byte is within the table")]
+const IN_TOKENS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        let is_mark = matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+        table[byte as usize] = byte.is_ascii_alphanumeric() || is_mark;
+        byte += 1;
+    }
+    table
+};
 
 /// Looks for a second value behind a signature: its parts are separated by commas too, but each is
 /// `name=value` without blanks.
@@ -235,6 +248,9 @@ impl Query {
             old: false,
             token: false,
         };
+        if query.is_empty() {
+            return read;
+        }
         for parameter in query.split('&') {
             let name = parameter.split('=').next().unwrap_or_default();
             // A broken escape stays as it is: whoever reads the query refuses it.

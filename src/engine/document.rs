@@ -4,9 +4,11 @@ use crate::engine::actions::Actions;
 use crate::engine::condition::Test;
 use crate::engine::pattern::{Hole, Pattern};
 use crate::engine::truth::Truth;
-use crate::model::{Action, Arn, Context, Resource};
+use crate::model::{Action, Arn, Context, ContextKey, Resource};
 use crate::policy::template::{Template, Token};
-use crate::policy::{Effect, Element, Place, Policy, PrincipalEntry, ResourcePattern};
+use crate::policy::{
+    ConditionValue, Effect, Element, Place, Policy, PrincipalEntry, ResourcePattern,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ pub struct Document {
     pub place: Place,
     /// Its statements.
     pub(super) statements: Box<[Statement]>,
+    /// The context keys that its conditions and variables read (CACHE-2).
+    pub(super) reads: Box<[ContextKey]>,
     /// The `Sid`s of the statements, one behind the other.
     sids: Box<str>,
 }
@@ -62,6 +66,29 @@ pub(super) enum Head {
     Patterns([Pattern; 4]),
 }
 
+/// The context keys that a policy reads, each once.
+fn reads(policy: &Policy) -> Box<[ContextKey]> {
+    let mut keys = Vec::new();
+    for statement in &policy.statements {
+        let resources = statement.resource.iter();
+        let resources = resources.flat_map(|element| &element.entries);
+        for template in resources.filter_map(ResourcePattern::variable_part) {
+            keys.extend(template.variables().cloned());
+        }
+        for condition in &statement.conditions {
+            keys.push(condition.key.clone());
+            for value in &condition.values {
+                if let ConditionValue::Text(template) = value {
+                    keys.extend(template.variables().cloned());
+                }
+            }
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into()
+}
+
 /// Compiles documents, and lets them share what many of them say alike.
 #[derive(Debug, Default)]
 pub struct Interner {
@@ -99,6 +126,7 @@ impl Document {
             name: name.into(),
             place,
             statements: Box::new([statement]),
+            reads: Box::default(),
             sids: "".into(),
         }
     }
@@ -188,6 +216,7 @@ impl Interner {
             name: name.into(),
             place: policy.place.clone(),
             statements: statements.collect(),
+            reads: reads(policy),
             sids: sids.into(),
         }
     }

@@ -5,12 +5,12 @@ use crate::engine::document::Document;
 use crate::engine::organization::{self, Membership, Memberships};
 use crate::engine::resource_set::ResourceSet;
 use crate::engine::view::View;
-use crate::model::AccountId;
+use crate::model::{AccountId, ContextKey, KeySet};
 use crate::policy::PolicyKind;
 use crate::policy::directory::{Directory, DirectoryIndex, Identity};
 use crate::policy::organization::Organization;
 use crate::policy::resource_record::ResourceRecord;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Everything that a decision needs to know of one user or role.
@@ -56,6 +56,8 @@ pub struct PolicySet {
     managed: HashMap<String, (Option<AccountId>, Arc<Document>)>,
     /// Every document once, by name.
     documents: Vec<Arc<Document>>,
+    /// The context keys that any document reads.
+    reads: Arc<KeySet>,
     compiled: Compiled,
 }
 
@@ -122,7 +124,19 @@ impl PolicySet {
         set.documents = set.compiled.documents().map(Arc::clone).collect();
         set.documents
             .sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        let reads = set.documents.iter().flat_map(|document| &*document.reads);
+        let reads: HashSet<&ContextKey> = reads.collect();
+        let of_endpoint = ContextKey::new("aws:SourceVpce");
+        let reads = reads.into_iter().cloned().chain([of_endpoint]);
+        set.reads = Arc::new(KeySet::new(reads));
         set
+    }
+
+    /// The context keys that any document reads (CACHE-2), and that of endpoints, by which policies
+    /// are found.
+    #[must_use]
+    pub fn reads(&self) -> &Arc<KeySet> {
+        &self.reads
     }
 
     pub(super) fn compiled(&self) -> &Compiled {

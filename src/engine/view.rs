@@ -5,7 +5,7 @@ use crate::engine::document::{Document, Statement};
 use crate::engine::index::{Index, Thresholds};
 use crate::engine::principal::{Caller, MatchKind};
 use crate::engine::truth::Truth;
-use crate::model::Request;
+use crate::model::{ContextKey, Request};
 use crate::policy::Effect;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -127,6 +127,11 @@ impl View {
     #[must_use]
     pub fn documents(&self) -> &[Arc<Document>] {
         &self.documents
+    }
+
+    /// The context keys that its documents read (CACHE-2), some of them more than once.
+    pub fn reads(&self) -> impl Iterator<Item = &ContextKey> {
+        self.documents.iter().flat_map(|document| &*document.reads)
     }
 
     /// Whether there are none.

@@ -4,7 +4,7 @@
 //! Only the hot method of the door uses this: reading a check into generated types costs more than
 //! deciding it. Tests hold it against the generated types.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 
 /// The bytes are no message.
@@ -91,24 +91,24 @@ impl<'m> Iterator for Fields<'m> {
 
 /// A message in the making, behind the five bytes that gRPC puts in front of one.
 #[derive(Debug)]
-pub(super) struct Writer(BytesMut);
+pub(super) struct Writer(Vec<u8>);
 
 /// The compression flag and the length.
 const PREFIX: usize = 5;
 
 impl Writer {
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        let mut buffer = BytesMut::with_capacity(capacity + PREFIX);
-        buffer.put_bytes(0, PREFIX);
+        let mut buffer = Vec::with_capacity(capacity + PREFIX);
+        buffer.extend_from_slice(&[0; PREFIX]);
         Self(buffer)
     }
 
     /// A text that may be empty; proto3 leaves those out.
     pub(super) fn text(&mut self, tag: u32, text: &str) {
         if !text.is_empty() {
-            encode_key(tag, WireType::LengthDelimited, &mut self.0);
-            encode_varint(text.len() as u64, &mut self.0);
-            self.0.put_slice(text.as_bytes());
+            self.begin(tag);
+            self.length(text.len());
+            self.0.extend_from_slice(text.as_bytes());
         }
     }
 
@@ -132,10 +132,10 @@ impl Writer {
 
     /// A message, which is there even if nothing is written into it.
     pub(super) fn message(&mut self, tag: u32, write: impl FnOnce(&mut Self)) {
-        encode_key(tag, WireType::LengthDelimited, &mut self.0);
+        self.begin(tag);
         // Most are short, and one byte tells how short.
         let at = self.0.len();
-        self.0.put_u8(0);
+        self.0.push(0);
         write(self);
         let length = self.0.len() - at - 1;
         if let (Ok(short), Some(place)) = (u8::try_from(length), self.0.get_mut(at))
@@ -146,13 +146,28 @@ impl Writer {
         }
         let inner = self.0.split_off(at + 1);
         self.0.truncate(at);
-        encode_varint(length as u64, &mut self.0);
-        self.0.put_slice(&inner);
+        self.length(length);
+        self.0.extend_from_slice(&inner);
+    }
+
+    /// The tag of something with a length.
+    fn begin(&mut self, tag: u32) {
+        match u8::try_from(tag << 3 | 2) {
+            Ok(byte) if byte < 0x80 => self.0.push(byte),
+            _ => encode_key(tag, WireType::LengthDelimited, &mut self.0),
+        }
+    }
+
+    fn length(&mut self, length: usize) {
+        match u8::try_from(length) {
+            Ok(byte) if byte < 0x80 => self.0.push(byte),
+            _ => encode_varint(length as u64, &mut self.0),
+        }
     }
 
     /// The message without what stands in front of it.
     pub(super) fn into_message(self) -> Bytes {
-        self.0.freeze().slice(PREFIX..)
+        Bytes::from(self.0).slice(PREFIX..)
     }
 
     /// The message as gRPC sends it.
@@ -163,6 +178,6 @@ impl Writer {
         if let Some(place) = self.0.get_mut(1..PREFIX) {
             place.copy_from_slice(&length.to_be_bytes());
         }
-        self.0.freeze()
+        self.0.into()
     }
 }

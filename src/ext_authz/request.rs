@@ -4,8 +4,10 @@ use crate::ext_authz::message::{Fields, Malformed, Value};
 use crate::model::{Body, Headers, HttpCall, Peer, Protocol};
 use crate::pdp::Refusal;
 use bytes::Bytes;
-use smallvec::SmallVec;
 use std::net::IpAddr;
+
+/// How many header fields most calls have at the most.
+const MANY: usize = 32;
 
 /// The most header fields of a call.
 const MAX_HEADERS: usize = 256;
@@ -39,10 +41,10 @@ struct Http<'m> {
     body: &'m str,
     raw_body: &'m [u8],
     /// The fields with duplicates joined, as name and value.
-    joined: SmallVec<[(&'m str, &'m str); 32]>,
+    joined: Vec<(&'m str, &'m str)>,
     has_list: bool,
     /// The fields with order and duplicates kept.
-    listed: SmallVec<[Listed<'m>; 32]>,
+    listed: Vec<Listed<'m>>,
 }
 
 /// One field of the list: its name, and its value as text or as bytes.
@@ -198,7 +200,12 @@ impl<'m> Http<'m> {
         for field in Fields::of(message) {
             match field? {
                 (2, value) => self.method = value.text()?,
-                (3, value) => self.joined.push(pair(value.bytes()?)?),
+                (3, value) => {
+                    if self.joined.is_empty() {
+                        self.joined.reserve(MANY);
+                    }
+                    self.joined.push(pair(value.bytes()?)?);
+                }
                 (4, value) => self.path = value.text()?,
                 (5, value) => self.host = value.text()?,
                 (6, value) => self.scheme = value.text()?,
@@ -208,6 +215,9 @@ impl<'m> Http<'m> {
                     self.has_list = true;
                     for field in Fields::of(value.bytes()?) {
                         if let (1, value) = field? {
+                            if self.listed.is_empty() {
+                                self.listed.reserve(MANY);
+                            }
                             self.listed.push(Listed::read(value.bytes()?)?);
                         }
                     }
@@ -289,6 +299,7 @@ fn malformed(label: &'static str, message: &str) -> Refusal {
 /// The form in which duplicates are joined by commas.
 fn joined(message: &Bytes, fields: &[(&str, &str)]) -> Headers {
     let mut headers = Headers::of_joined();
+    headers.reserve(fields.len());
     for (name, value) in fields {
         // Pseudo-headers are read from their own fields (rule 14).
         if !name.starts_with(':') {
@@ -301,6 +312,7 @@ fn joined(message: &Bytes, fields: &[(&str, &str)]) -> Headers {
 /// The form in which order and duplicates are kept (rule 10).
 fn listed(message: &Bytes, fields: &[Listed<'_>]) -> Result<Headers, Refusal> {
     let mut headers = Headers::new();
+    headers.reserve(fields.len());
     for field in fields {
         let Listed {
             key,

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 /// The name of a condition key, folded to lower case (KEY-1).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -90,6 +91,57 @@ pub struct Context {
     entries: Vec<(ContextKey, ContextValue)>,
     unknown_families: SmallVec<[Cow<'static, str>; 1]>,
     fault: Option<OverLimit>,
+    /// The only keys that are kept, where it is known what will be read.
+    read: Option<Arc<KeySet>>,
+}
+
+/// The keys that some policies read (CACHE-2). What is not among them decides nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeySet {
+    /// In order, folded.
+    keys: Box<[ContextKey]>,
+    fingerprints: Box<[u32]>,
+}
+
+/// Up to how many keys are compared one after the other.
+const FEW: usize = 12;
+
+impl KeySet {
+    /// Some keys.
+    #[must_use]
+    pub fn new(keys: impl IntoIterator<Item = ContextKey>) -> Self {
+        let mut keys: Vec<ContextKey> = keys.into_iter().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut fingerprints: Vec<u32> = keys.iter().map(|key| key.fingerprint).collect();
+        fingerprints.sort_unstable();
+        Self {
+            keys: keys.into(),
+            fingerprints: fingerprints.into(),
+        }
+    }
+
+    /// Whether a key, in any letter case, is among them; or, by chance and rarely, is not.
+    #[must_use]
+    pub fn may_have(&self, name: &str) -> bool {
+        if self.keys.len() <= FEW {
+            let mut keys = self.keys.iter();
+            return keys.any(|key| key.text.eq_ignore_ascii_case(name));
+        }
+        let key = ContextKey::new(name);
+        self.fingerprints.binary_search(&key.fingerprint).is_ok()
+    }
+
+    /// Whether any key begins so; `family` is folded.
+    #[must_use]
+    pub fn has_family(&self, family: &str) -> bool {
+        self.keys.iter().any(|key| key.text.starts_with(family))
+    }
+
+    /// The keys in order.
+    pub fn iter(&self) -> impl Iterator<Item = &ContextKey> {
+        self.keys.iter()
+    }
 }
 
 impl Context {
@@ -106,13 +158,41 @@ impl Context {
         Self::default()
     }
 
+    /// A context that keeps what `keys` has, and forgets everything else at once.
+    #[must_use]
+    pub fn reading(keys: Arc<KeySet>) -> Self {
+        Self {
+            read: Some(keys),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a key may be read, so that it is worth finding out its value.
+    #[must_use]
+    pub fn wants(&self, name: &str) -> bool {
+        self.read.as_ref().is_none_or(|read| read.may_have(name))
+    }
+
+    /// Whether a key that begins so may be read; `family` is folded.
+    #[must_use]
+    pub fn wants_family(&self, family: &str) -> bool {
+        self.read
+            .as_ref()
+            .is_none_or(|read| read.has_family(family))
+    }
+
     /// Sets a key to one value, in place of what it had.
     pub fn set(&mut self, key: &str, value: impl Into<CompactString>) {
-        self.set_all(key, [value.into()]);
+        if self.wants(key) {
+            self.set_all(key, [value.into()]);
+        }
     }
 
     /// Sets a key to a list of values; an empty list makes it absent (CTX-7).
     pub fn set_all(&mut self, key: &str, values: impl IntoIterator<Item = CompactString>) {
+        if !self.wants(key) {
+            return;
+        }
         let key = ContextKey::new(key);
         let values: SmallVec<[CompactString; 1]> = values.into_iter().collect();
         if values.is_empty() {
@@ -135,6 +215,9 @@ impl Context {
 
     /// Marks a key as unknown: its value exists or not, and nobody could tell (CTX-6).
     pub fn set_unknown(&mut self, key: &str) {
+        if !self.wants(key) {
+            return;
+        }
         self.insert(ContextKey::new(key), ContextValue::Unknown);
     }
 

@@ -144,6 +144,11 @@ impl Headers {
         }
     }
 
+    /// Makes room for so many fields.
+    pub fn reserve(&mut self, count: usize) {
+        self.fields.reserve(count);
+    }
+
     /// Adds a field; the name is folded to lower case.
     pub fn push(&mut self, name: &str, value: impl Into<Vec<u8>>) {
         self.push_shared(name, value.into().into());
@@ -198,7 +203,14 @@ impl Headers {
             return Err(HeaderFault::Repeated);
         }
         let text = std::str::from_utf8(value).map_err(|_| HeaderFault::NotText)?;
-        if text.chars().any(|c| c.is_control() && c != '\t') {
+        // Of ASCII, which nearly every value is, bytes tell.
+        let is_control = if text.is_ascii() {
+            text.bytes()
+                .any(|byte| byte.is_ascii_control() && byte != b'\t')
+        } else {
+            text.chars().any(|c| c.is_control() && c != '\t')
+        };
+        if is_control {
             return Err(HeaderFault::NotText);
         }
         Ok(Some(text))

@@ -2,6 +2,7 @@
 
 use crate::model::HttpCall;
 use crate::pdp::{Outcome, Refusal, Verdict};
+use smallvec::SmallVec;
 use std::fmt;
 
 /// The header that names the principal to the upstream.
@@ -16,11 +17,20 @@ pub const DECISION_HEADER: &str = "x-sidegate-decision-id";
 /// Headers that only Sidegate may set: whatever a client sends under these names is removed on
 /// every allow (rule 35, HDR-02).
 const OWNED_HEADERS: [&str; 5] = [
-    PRINCIPAL_HEADER,
     ACCOUNT_HEADER,
-    SESSION_HEADER,
     DECISION_HEADER,
+    PRINCIPAL_HEADER,
     "x-sidegate-request-id",
+    SESSION_HEADER,
+];
+
+/// The same in the other spelling that upstreams fold.
+const OWNED_OTHERWISE: [&str; 5] = [
+    "x_sidegate_account",
+    "x_sidegate_decision_id",
+    "x_sidegate_principal",
+    "x_sidegate_request_id",
+    "x_sidegate_session",
 ];
 
 /// The id of one decision: in the answer, the log and the trace.
@@ -49,31 +59,42 @@ impl fmt::Display for DecisionId {
 
 /// Whether a header name, in any spelling that an upstream could fold, is one of ours.
 fn is_owned(name: &str) -> bool {
-    let folded = name.to_ascii_lowercase().replace('_', "-");
-    folded.starts_with("x-sidegate-")
+    let start = name.as_bytes().get(..OWNED_PREFIX.len());
+    start.is_some_and(|start| {
+        let folded = start.iter().map(|byte| match byte {
+            b'_' => b'-',
+            byte => byte.to_ascii_lowercase(),
+        });
+        folded.eq(OWNED_PREFIX.bytes())
+    })
 }
+
+const OWNED_PREFIX: &str = "x-sidegate-";
+
+/// Header fields by name and value.
+pub type HeaderFields<'o> = SmallVec<[(&'static str, &'o str); 4]>;
 
 /// The identity headers of an allow, each with its value. `None` when a value cannot stand in a
 /// header, which must not pass unnamed.
 #[must_use]
-pub fn identity_headers(outcome: &Outcome, id: &DecisionId) -> Option<Vec<(&'static str, String)>> {
-    let mut headers = vec![(DECISION_HEADER, id.as_str().to_owned())];
+pub fn identity_headers<'o>(outcome: &'o Outcome, id: &'o DecisionId) -> Option<HeaderFields<'o>> {
+    let mut headers = HeaderFields::new();
+    headers.push((DECISION_HEADER, id.as_str()));
     // An anonymous caller has no principal header at all: an upstream that looks for one must not
     // find any.
-    if let Some(account) = outcome.subjects.account {
-        headers.push((ACCOUNT_HEADER, account.to_string()));
+    let subjects = &outcome.subjects;
+    if let Some(account) = &subjects.account {
+        headers.push((ACCOUNT_HEADER, account.as_str()));
         headers.extend(
-            outcome
-                .subjects
+            subjects
                 .principal
-                .clone()
+                .as_deref()
                 .map(|arn| (PRINCIPAL_HEADER, arn)),
         );
         headers.extend(
-            outcome
-                .subjects
+            subjects
                 .session
-                .clone()
+                .as_deref()
                 .map(|name| (SESSION_HEADER, name)),
         );
     }
@@ -97,26 +118,34 @@ pub enum Forwarding {
 /// The headers of the client that must not reach the upstream of an allow (rule 35, HDR-02, HDR-03):
 /// every one of ours that is not `set`, in any spelling, and the credentials that were judged.
 #[must_use]
-pub fn headers_to_remove(
-    set: &[(&'static str, String)],
-    call: Option<&HttpCall>,
+pub fn headers_to_remove<'c>(
+    set: &[(&'static str, &str)],
+    call: Option<&'c HttpCall>,
     forwarding: Forwarding,
-) -> Vec<String> {
+) -> Vec<&'c str> {
     let of_client = call
         .into_iter()
         .flat_map(|call| call.headers.iter().map(|(name, _)| name));
-    let mut remove: Vec<String> = OWNED_HEADERS.map(str::to_owned).to_vec();
-    // Where the PEP does not show every header, the other spelling may be there unseen.
-    remove.extend(OWNED_HEADERS.map(|name| name.replace('-', "_")));
-    remove.extend(of_client.filter(|name| is_owned(name)).map(str::to_owned));
-    if forwarding == Forwarding::Strip {
-        remove.push("authorization".to_owned());
-        remove.push("x-amz-security-token".to_owned());
-    }
+    let credentials: &[&str] = match forwarding {
+        Forwarding::Strip => &["authorization", "x-amz-security-token"],
+        Forwarding::Keep => &[],
+    };
+    // Where the PEP does not show every header, the other spelling may be there unseen. All of them
+    // are in order.
+    let ours = credentials
+        .iter()
+        .chain(&OWNED_HEADERS)
+        .chain(&OWNED_OTHERWISE);
+    let mut remove: Vec<&str> = Vec::with_capacity(16);
     // HDR-02: removal happens last, so a name that is set must not be removed as well.
-    remove.retain(|name| set.iter().all(|(set, _)| set != name));
-    remove.sort_unstable();
-    remove.dedup();
+    let is_set = |name: &str| set.iter().any(|(set, _)| *set == name);
+    remove.extend(ours.copied().filter(|name| !is_set(name)));
+    let before = remove.len();
+    remove.extend(of_client.filter(|name| is_owned(name) && !is_set(name)));
+    if remove.len() > before {
+        remove.sort_unstable();
+        remove.dedup();
+    }
     remove
 }
 

@@ -7,8 +7,8 @@ use crate::authn::{
 use crate::engine::{Layers, Subject, judge};
 use crate::mapping::{Host, Mapped};
 use crate::model::{
-    AccountId, Action, Arn, Context, Decision, HttpCall, Layer, Principal, Reason, Request,
-    ResourceName, Timestamp,
+    AccountId, Action, Arn, Context, ContextKey, Decision, HttpCall, Layer, Principal, Reason,
+    Request, ResourceName, Timestamp,
 };
 use crate::pdp::caller::{AuthenticationType, Caller, Signature};
 use crate::pdp::outcome::Refusal;
@@ -23,7 +23,7 @@ pub(super) fn call(
     snapshot: &Snapshot,
     call: &HttpCall,
     now: Timestamp,
-) -> Result<Caller, Refusal> {
+) -> Result<Arc<Caller>, Refusal> {
     let query = call.target.split_once('?').map(|(_, query)| query);
     let presented = presented(&call.headers, query).map_err(|fault| {
         let is_signed = presents_signature(&call.headers, query);
@@ -31,16 +31,20 @@ pub(super) fn call(
         refused(fault.label(), failure, fault.rule(), &fault)
     })?;
     match presented {
-        Presented::None => peer(snapshot, call, now),
+        Presented::None => peer(snapshot, call, now).map(Arc::new),
         Presented::Bearer(Bearer::WebIdentity(token)) => {
             let facts = |context: &mut Context| context::set_network(context, call);
             token_session(snapshot, token, now, facts)
         }
-        Presented::Bearer(Bearer::Session(token)) => bearer_session(snapshot, call, token, now),
-        Presented::SigV4Header => signed(snapshot, call, SignedCall::of_header(call), now),
+        Presented::Bearer(Bearer::Session(token)) => {
+            bearer_session(snapshot, call, token, now).map(Arc::new)
+        }
+        Presented::SigV4Header => {
+            signed(snapshot, call, SignedCall::of_header(call), now).map(Arc::new)
+        }
         Presented::SigV4Query => {
             let read = SignedCall::of_query(query.unwrap_or_default());
-            signed(snapshot, call, read, now)
+            signed(snapshot, call, read, now).map(Arc::new)
         }
     }
 }
@@ -278,7 +282,7 @@ pub(super) fn token_session(
     token: &str,
     now: Timestamp,
     facts: impl Fn(&mut Context),
-) -> Result<Caller, Refusal> {
+) -> Result<Arc<Caller>, Refusal> {
     let identity =
         snapshot
             .tokens
@@ -291,6 +295,11 @@ pub(super) fn token_session(
                 rule: fault.rule(),
                 message: fault.to_string(),
             })?;
+    // Identities are remembered by the verifier of this snapshot, so that it is of this snapshot what
+    // was found out of them.
+    if let Some(known) = identity.memo.get::<Caller>() {
+        return Ok(known);
+    }
     let account = identity.provider.account;
     // JWT-08: a role that does not exist is refused like one that may not be assumed.
     let role = identity
@@ -311,7 +320,40 @@ pub(super) fn token_session(
     caller
         .transitive_tags
         .clone_from(&identity.transitive_tag_keys);
+    let caller = Arc::new(caller);
+    if is_decided_by_token(snapshot, role, &identity) {
+        identity.memo.keep(&caller);
+    }
     Ok(caller)
+}
+
+/// Whether a role may be assumed depends on the token and the snapshot alone: every key that trust
+/// policy and control policies read comes from them (CACHE-1, CACHE-2). Whatever else they may read,
+/// such as an address or the time, is another one with each call.
+fn is_decided_by_token(snapshot: &Snapshot, role: &Subject, identity: &WebIdentity) -> bool {
+    const OF_TOKEN: [&str; 5] = [
+        "aws:federatedprovider",
+        "aws:tagkeys",
+        "sts:rolesessionname",
+        "sts:sourceidentity",
+        "sts:transitivetagkeys",
+    ];
+    let issuer = &identity.provider.issuer;
+    let prefix = issuer.strip_prefix("https://").unwrap_or(issuer);
+    let is_claim = |key: &str| {
+        let start = key.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            && key.as_bytes().get(prefix.len()) == Some(&b':')
+    };
+    let is_of_token = |key: &ContextKey| {
+        let key = key.as_str();
+        OF_TOKEN.contains(&key) || key.starts_with("aws:requesttag/") || is_claim(key)
+    };
+    let place = snapshot.policies.membership(role.account);
+    let levels = place.and_then(|place| place.rcp.as_deref());
+    let control = levels.unwrap_or_default().iter();
+    let views = control.map(|level| &level.view).chain(&role.trust);
+    views.flat_map(|view| view.reads()).all(is_of_token)
 }
 
 fn unknown_role() -> Refusal {

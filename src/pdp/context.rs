@@ -9,6 +9,7 @@ use crate::pdp::question::Question;
 use crate::pdp::target::{Tags, Target, ThroughEndpoint};
 use crate::policy::ServiceProtocol;
 use crate::snapshot::Snapshot;
+use std::sync::Arc;
 
 /// Keys that are derived from records and the clock; a request that brings one is refused (CTX-5).
 const DERIVED: &[&str] = &[
@@ -88,8 +89,16 @@ pub(super) fn of_call(
     call: &HttpCall,
     mapped: &Mapped<'_>,
     now: Timestamp,
+    snapshot: &Snapshot,
 ) -> Context {
-    let mut context = Context::new();
+    // What no policy reads is not worth finding out. Session policies are not among those that the
+    // snapshot knows, and a sealed reason tells everything.
+    let is_closed = caller.session_policies.is_none() && !mapped.service.encoded_denials;
+    let mut context = if is_closed {
+        Context::reading(Arc::clone(snapshot.policies.reads()))
+    } else {
+        Context::new()
+    };
     for (key, values) in &mapped.context {
         context.set_all(key, values.iter().map(|value| (&**value).into()));
     }
@@ -248,6 +257,10 @@ pub(super) fn set_records(
                 context.set_unknown_family(family);
             }
         }
+        Tags::Known(_)
+            if !RESOURCE_TAGS
+                .iter()
+                .any(|family| context.wants_family(family)) => {}
         Tags::Known(tags) => {
             let is_assumed = target.resource.delegation == Delegation::Trust;
             for (key, value) in tags {
@@ -318,6 +331,7 @@ pub(super) fn set_network(context: &mut Context, call: &HttpCall) {
         "aws:SourceIp"
     };
     match call.peer.ip {
+        Some(_) if !context.wants(address) => {}
         Some(ip) => context.set(address, ip.to_canonical().to_string()),
         // The caller has an address, and nobody told it.
         None => context.set_unknown(address),
@@ -330,6 +344,9 @@ pub(super) fn set_network(context: &mut Context, call: &HttpCall) {
         None => context.set_unknown("aws:SecureTransport"),
     }
     for (key, header) in [("aws:UserAgent", "user-agent"), ("aws:Referer", "referer")] {
+        if !context.wants(key) {
+            continue;
+        }
         match call.headers.joined(header) {
             Ok(Some(text)) if text.len() <= Context::MAX_CHARS => context.set(key, text),
             Ok(None) => {}
@@ -343,8 +360,12 @@ pub(super) fn set_network(context: &mut Context, call: &HttpCall) {
 }
 
 fn set_time(context: &mut Context, now: Timestamp) {
-    context.set("aws:CurrentTime", now.to_iso());
-    context.set("aws:EpochTime", now.seconds().to_string());
+    if context.wants("aws:CurrentTime") {
+        context.set("aws:CurrentTime", now.to_iso());
+    }
+    if context.wants("aws:EpochTime") {
+        context.set("aws:EpochTime", now.seconds().to_string());
+    }
 }
 
 fn set_caller(context: &mut Context, caller: &Caller, now: Timestamp) {
@@ -389,6 +410,7 @@ fn set_caller(context: &mut Context, caller: &Caller, now: Timestamp) {
         }
         Principal::RoleSession { session, .. } => {
             match unique_id.flatten() {
+                _ if !context.wants("aws:userid") => {}
                 Some(id) => context.set("aws:userid", format!("{id}:{}", session.name())),
                 // It has one, and the bundle does not say which.
                 None => context.set_unknown("aws:userid"),
@@ -430,17 +452,21 @@ fn set_second_factor(context: &mut Context, caller: &Caller, now: Timestamp) {
 
 /// What the session behind the credentials carries.
 fn set_session(context: &mut Context, caller: &Caller, now: Timestamp) {
-    if let Some(subject) = &caller.subject {
+    let subject = caller.subject.as_ref();
+    let has_tags = context.wants_family("aws:principaltag/");
+    if let Some(subject) = subject.filter(|_| has_tags) {
         for (key, value) in &subject.tags {
             context.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
         }
     }
     // ROLE-21: tags of the session win over those of the role; names fold.
-    for (key, value) in &caller.session_tags {
+    for (key, value) in caller.session_tags.iter().filter(|_| has_tags) {
         context.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
     }
     set_second_factor(context, caller, now);
-    if let Some(issued_at) = caller.issued_at {
+    if let Some(issued_at) = caller.issued_at
+        && context.wants("aws:TokenIssueTime")
+    {
         context.set("aws:TokenIssueTime", issued_at.to_iso());
     }
     if let Some(source) = &caller.source_identity {

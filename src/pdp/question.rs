@@ -9,6 +9,7 @@ use crate::pdp::target::Target;
 use crate::pdp::{Pdp, authenticate, context, layers_of};
 use crate::snapshot::Snapshot;
 use std::fmt;
+use std::sync::Arc;
 
 /// One question of a peer that is trusted to know what it asks about.
 #[derive(Clone, Debug)]
@@ -162,10 +163,10 @@ impl Pdp {
     }
 }
 
-fn asker(snapshot: &Snapshot, question: &Question, now: Timestamp) -> Result<Caller, Refusal> {
+fn asker(snapshot: &Snapshot, question: &Question, now: Timestamp) -> Result<Arc<Caller>, Refusal> {
     match &question.asker {
-        Asker::Anonymous => Ok(Caller::anonymous()),
-        Asker::Named(text) => authenticate::named(snapshot, text),
+        Asker::Anonymous => Ok(Arc::new(Caller::anonymous())),
+        Asker::Named(text) => authenticate::named(snapshot, text).map(Arc::new),
         Asker::Bearer(token) => authenticate::token_session(snapshot, token, now, |facts| {
             context::set_told_network(facts, &question.context);
         }),

@@ -1,5 +1,6 @@
 //! Decisions of the engine, beside those of other engines.
 
+use crate::report::{Table, median};
 use crate::workload::{Request as Asked, Workload};
 use sidegate::engine::{Layers, View, judge};
 use sidegate::loader::reload::compile;
@@ -13,6 +14,8 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+type Fault = Box<dyn std::error::Error>;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The directory of the workloads
@@ -21,65 +24,134 @@ pub(crate) struct Arguments {
     /// Only these workloads
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
 }
 
 const ALL: [&str; 8] = ["w1", "w2", "w3", "w4a", "w4b-1k", "w4b-10k", "w4b", "w5"];
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Fault> {
+    let mut table = Table::new(&[
+        "workload",
+        "statements",
+        "engine",
+        "a decision",
+        "times as long",
+        "answers alike",
+        "load",
+    ]);
     for name in ALL {
-        if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == name) {
-            continue;
+        if arguments.only.is_empty() || arguments.only.iter().any(|only| only == name) {
+            let path = arguments.workloads.join(format!("{name}.json.gz"));
+            compare(&Workload::read(&path)?, &mut table)?;
         }
-        let workload = Workload::read(&arguments.workloads.join(format!("{name}.json.gz")))?;
+    }
+    table.print(arguments.json);
+    Ok(())
+}
+
+/// Adds the rows of one workload.
+fn compare(workload: &Workload, table: &mut Table) -> Result<(), Fault> {
+    let files = bundle(workload);
+    let started = Instant::now();
+    let snapshot = snapshot(&files)?;
+    let load = started.elapsed();
+    let questions: Vec<Question> = workload.requests.iter().map(Question::read).collect();
+    let answers: Vec<bool> = questions
+        .iter()
+        .map(|question| {
+            let decision = question.decide(&snapshot);
+            // The same with every statement read: an index must change nothing.
+            assert_eq!(decision, question.scan(&snapshot), "{question:?}");
+            decision.is_allow()
+        })
+        .collect();
+    let all: Vec<usize> = (0..questions.len()).collect();
+    let own = measure(&all, |number| {
+        questions[number].decide(&snapshot).is_allow()
+    });
+    let mut row = |engine: &str, nanoseconds: f64, alike: String, load: Duration| {
+        table.row(&[
+            workload.name.clone(),
+            workload.statements().to_string(),
+            engine.to_owned(),
+            in_words(nanoseconds),
+            format!("{:.1}", nanoseconds / own),
+            alike,
+            format!("{:.1} ms", load.as_secs_f64() * 1e3),
+        ]);
+    };
+    row("sidegate", own, format!("{}/{0}", all.len()), load);
+    let of_texts = measure(&all, |number| {
+        let question = Question::read(&workload.requests[number]);
+        question.decide(&snapshot).is_allow()
+    });
+    row(
+        "sidegate, request read from texts",
+        of_texts,
+        "–".to_owned(),
+        load,
+    );
+    #[cfg(feature = "engines")]
+    for (name, load) in crate::engines::ENGINES {
         let started = Instant::now();
-        let files = bundle(&workload);
-        let made = started.elapsed();
-        let started = Instant::now();
-        let loaded = compile(&files, "bench", Timestamp::from_seconds(1_900_000_000))
-            .map_err(|findings| format!("{:?}", findings.first()))?;
-        let compiled = started.elapsed();
-        let snapshot = loaded.snapshot;
-        let questions: Vec<Question> = workload.requests.iter().map(Question::read).collect();
-        let mut allowed = 0;
-        let mut denied = 0;
-        for question in &questions {
-            let by_index = question.decide(&snapshot);
-            let scanned = question.scan(&snapshot);
-            assert_eq!(by_index, scanned, "{question:?}");
-            match &by_index {
-                Decision::Allow(_) => allowed += 1,
-                Decision::Deny(reasons) if reasons[0].label() == "explicit_deny" => denied += 1,
-                Decision::Deny(reasons) if reasons[0].label() == "error" => println!("{question:?} {reasons:?}"),
-                Decision::Deny(_) => {}
+        let mut engine = match load(workload) {
+            Ok(engine) => engine,
+            Err(reason) => {
+                eprintln!("{}: {name} is left out: {reason}", workload.name);
+                continue;
             }
+        };
+        let load = started.elapsed();
+        for request in &workload.requests {
+            engine.prepare(request);
         }
-        let ns = measure(&questions, |question| question.decide(&snapshot).is_allow());
-        let of_strings = measure(&workload.requests, |request| {
-            Question::read(request).decide(&snapshot).is_allow()
-        });
-        println!(
-            "{name}: {} statements, {allowed}/{denied}/{} {ns:.0} ns, from strings {of_strings:.0} ns, compile {compiled:?} (bundle {made:?}), {} B/statement by own count",
-            workload.statements(),
-            questions.len() - allowed - denied,
-            snapshot.policies.bytes() / workload.statements(),
-        );
+        // The slow ones are asked a part of the questions.
+        let trial = Instant::now();
+        black_box(engine.decide(0));
+        let step = if trial.elapsed() > Duration::from_millis(2) {
+            40
+        } else {
+            1
+        };
+        let asked: Vec<usize> = all.iter().copied().step_by(step).collect();
+        let alike = asked
+            .iter()
+            .filter(|number| engine.decide(**number) == answers[**number])
+            .count();
+        let nanoseconds = measure(&asked, |number| engine.decide(number));
+        row(name, nanoseconds, format!("{alike}/{}", asked.len()), load);
     }
     Ok(())
 }
 
+fn in_words(nanoseconds: f64) -> String {
+    match nanoseconds {
+        n if n < 1e3 => format!("{n:.0} ns"),
+        n if n < 1e6 => format!("{:.2} µs", n / 1e3),
+        n => format!("{:.2} ms", n / 1e6),
+    }
+}
+
+fn snapshot(files: &Files) -> Result<Snapshot, Fault> {
+    compile(files, "bench", Timestamp::from_seconds(1_900_000_000))
+        .map(|loaded| loaded.snapshot)
+        .map_err(|findings| format!("{:?}", findings.first()).into())
+}
+
 /// The median of rounds over all questions, in nanoseconds a question.
-fn measure<T>(questions: &[T], mut decide: impl FnMut(&T) -> bool) -> f64 {
+fn measure(numbers: &[usize], mut decide: impl FnMut(usize) -> bool) -> f64 {
     let mut rounds = Vec::new();
     let started = Instant::now();
     while started.elapsed() < Duration::from_millis(600) || rounds.len() < 5 {
         let round = Instant::now();
-        for question in questions {
-            black_box(decide(black_box(question)));
+        for number in numbers {
+            black_box(decide(black_box(*number)));
         }
-        rounds.push(round.elapsed().as_secs_f64() * 1e9 / questions.len() as f64);
+        rounds.push(round.elapsed().as_secs_f64() * 1e9 / numbers.len() as f64);
     }
-    rounds.sort_by(f64::total_cmp);
-    rounds[rounds.len() / 2]
+    median(&rounds)
 }
 
 /// The workload as the files of a bundle.
@@ -144,8 +216,8 @@ impl Question {
         let principal = Principal::of_arn(text, None).expect("an ARN of a caller");
         let name = ResourceName::parse(&asked.resource).expect("an ARN");
         let mut context = Context::new();
-        for (key, value) in &asked.context {
-            context.set(key, value.as_str());
+        for (key, values) in &asked.context {
+            context.set_all(key, values.iter().map(|value| value.as_str().into()));
         }
         let action = Action::parse(&asked.action).expect("an action");
         Self {

@@ -170,12 +170,13 @@ fn read_policies(workload: &Workload) -> BTreeMap<&str, Vec<Statement>> {
         .collect()
 }
 
-/// The context of a request with its keys in lower case.
+/// The context of a request with its keys in lower case. Of several values the first stands for all,
+/// for not every engine has lists.
 fn context_of(request: &Request) -> impl Iterator<Item = (String, &str)> {
     request
         .context
         .iter()
-        .map(|(key, value)| (key.to_ascii_lowercase(), value.as_str()))
+        .filter_map(|(key, values)| Some((key.to_ascii_lowercase(), values.first()?.as_str())))
 }
 
 /// The names of all actions that a workload speaks of, with which patterns of actions are resolved

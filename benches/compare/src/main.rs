@@ -1,6 +1,13 @@
 //! Measures Sidegate beside other policy engines, and beside a server that decides nothing.
 
 mod engine;
+#[cfg(feature = "engines")]
+mod engines;
+mod floor;
+mod load;
+mod process;
+mod report;
+mod server;
 mod workload;
 
 use clap::{Parser, Subcommand};
@@ -20,12 +27,18 @@ struct Arguments {
 enum Command {
     /// Decisions of the engine, beside those of other engines
     Engine(engine::Arguments),
+    /// Checks of a server, beside those of one that decides nothing
+    Server(server::Arguments),
+    /// Serves as that one
+    Floor(floor::Arguments),
 }
 
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let ended = match command {
         Command::Engine(arguments) => engine::run(&arguments),
+        Command::Server(arguments) => server::run(&arguments),
+        Command::Floor(arguments) => floor::run(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,9 @@ use crate::authn::jwt::tags::SessionTags;
 use crate::authn::session_name;
 use crate::model::Timestamp;
 use crate::policy::{AuthorizedParty, Cluster, OidcProvider};
-use std::sync::Arc;
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 /// The claim that sets the source identity (CLM-04).
 const SOURCE_IDENTITY: &str = "https://aws.amazon.com/source_identity";
@@ -42,6 +44,39 @@ pub struct WebIdentity {
     pub session_tags: Vec<(String, String)>,
     /// The names of the tags that later sessions of a chain keep (TAG-02).
     pub transitive_tag_keys: Vec<String>,
+    /// What whoever decides by it has found out.
+    pub memo: Memo,
+}
+
+/// What was found out about something, once and for as long as it is remembered itself. A copy has
+/// found out nothing.
+#[derive(Default)]
+pub struct Memo(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl Memo {
+    /// What was found out, if it was.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.0.get()?).downcast().ok()
+    }
+
+    /// Keeps what was found out, unless something is kept already.
+    pub fn keep<T: Any + Send + Sync>(&self, found: &Arc<T>) {
+        // Whoever was first has found out the same.
+        let _ = self.0.set(Arc::<T>::clone(found));
+    }
+}
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Memo").finish_non_exhaustive()
+    }
 }
 
 impl WebIdentity {
@@ -99,6 +134,7 @@ impl Issuer {
             source_identity,
             session_tags: tags,
             transitive_tag_keys: transitive,
+            memo: Memo::default(),
         })
     }
 

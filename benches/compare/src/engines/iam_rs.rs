@@ -51,11 +51,12 @@ pub fn load(workload: &Workload) -> Result<Box<dyn Engine>, String> {
 impl Engine for IamRs {
     fn prepare(&mut self, request: &Request) {
         let mut context = Context::new();
-        for (key, value) in &request.context {
+        for (key, values) in &request.context {
+            let value = values.first().cloned().unwrap_or_default();
             let value = if BOOLEANS.contains(&key.as_str()) {
                 ContextValue::Boolean(value == "true")
             } else {
-                ContextValue::String(value.clone())
+                ContextValue::String(value)
             };
             context.insert(key.clone(), value);
         }
