@@ -27,6 +27,7 @@ mod json;
 mod jwks;
 mod jwt;
 mod peer;
+mod recent;
 mod remote;
 mod revocations;
 mod session_name;

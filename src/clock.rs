@@ -62,6 +62,12 @@ impl Stopwatch {
         lap
     }
 
+    /// How much later it was started than another one.
+    #[must_use]
+    pub fn since(&self, earlier: Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
+    }
+
     /// The time since the start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 ///
 /// It holds what its providers say; keys that are fetched are looked up, and fetched by others. It
 /// follows nothing that a token names: `jku`, `x5u`, `jwk` and `x5c` are not read at all.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Verifier {
     issuers: BTreeMap<String, Issuer>,
     verified: VerifiedTokens,
@@ -103,8 +103,7 @@ impl Verifier {
                 length: token.len(),
             });
         }
-        let name = crate::authn::sha256(token);
-        if let Some(verified) = self.verified.get(&name)
+        if let Some(verified) = self.verified.get(token)
             && let Some(issuer) = self.issuers.get(&verified.issuer)
             && issuer.still_has(verified.keys.as_ref(), now)
         {
@@ -126,7 +125,7 @@ impl Verifier {
         let identity = issuer.identity(&compact.claims, registered.clone())?;
         let identity = Arc::new(identity);
         let verified = Verified::new(token, named, keys, registered, Arc::clone(&identity));
-        self.verified.put(name, Arc::new(verified));
+        self.verified.put(token, &Arc::new(verified));
         Ok(identity)
     }
 

@@ -69,8 +69,12 @@ impl CheckService {
     }
 
     /// As [`answer`](Self::answer), for whoever can wait `left` for what is not at hand.
-    async fn answer_in_time(&self, message: Result<Bytes, Refusal>, left: Duration) -> Writer {
-        let stopwatch = Stopwatch::start();
+    async fn answer_in_time(
+        &self,
+        message: Result<Bytes, Refusal>,
+        left: Duration,
+        stopwatch: Stopwatch,
+    ) -> Writer {
         let (mut outcome, call) = self.judge(message);
         if let Some(call) = &call
             && let Some(unsettled) = self.pdp.unsettled_call(&outcome, call)
@@ -134,22 +138,28 @@ impl CheckService {
         let arrived = Stopwatch::start();
         let _in_flight = self.metrics.enter(Door::ExtAuthz);
         let budget = budget(request.headers());
-        let left = budget.saturating_sub(arrived.elapsed());
-        let message = match tokio::time::timeout(left, message(request.into_body())).await {
-            Ok(message) => message,
-            Err(_) => Err(Refusal::Deadline),
+        let mut message = std::pin::pin!(message(request.into_body()));
+        // Most messages have arrived with the call, and then no timer is needed.
+        let at_hand = std::future::poll_fn(|context| Poll::Ready(message.as_mut().poll(context)));
+        let message = match at_hand.await {
+            Poll::Ready(message) => message,
+            Poll::Pending => match tokio::time::timeout(budget, message).await {
+                Ok(message) => message,
+                Err(_) => Err(Refusal::Deadline),
+            },
         };
         // Rule 61: what there is no place for is answered at once, and does not wait.
         let Ok(_place) = self.places.try_acquire() else {
             return framed(self.shed(message, Refusal::Overload));
         };
         // Rule 74: nobody waits any more for what is late.
-        let spent = arrived.elapsed();
+        let stopwatch = Stopwatch::start();
+        let spent = stopwatch.since(arrived);
         if spent >= budget {
             return framed(self.shed(message, Refusal::Deadline));
         }
         framed(
-            self.answer_in_time(message, budget.saturating_sub(spent))
+            self.answer_in_time(message, budget.saturating_sub(spent), stopwatch)
                 .await,
         )
     }

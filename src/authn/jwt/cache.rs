@@ -1,8 +1,9 @@
 //! Tokens that were verified a moment ago.
 
-use crate::authn::KeySet;
 use crate::authn::jwt::WebIdentity;
 use crate::authn::jwt::claims::Registered;
+use crate::authn::recent::Recent;
+use crate::authn::{KeySet, sha256};
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,11 @@ const LIFE: Duration = Duration::from_hours(1);
 /// What a signature proves does not change, so it is proven once. Times are held against the clock
 /// at each use, and an entry is no good any more once the keys of its issuer are others; a snapshot
 /// starts with none. Refusals are not kept.
-#[derive(Clone, Debug)]
-pub(super) struct VerifiedTokens(Cache<[u8; 32], Arc<Verified>>);
+#[derive(Debug)]
+pub(super) struct VerifiedTokens {
+    recent: Recent<Verified>,
+    all: Cache<[u8; 32], Arc<Verified>>,
+}
 
 /// What was proven of a token.
 #[derive(Debug)]
@@ -55,22 +59,29 @@ impl Default for VerifiedTokens {
     fn default() -> Self {
         let weigh =
             |_: &[u8; 32], entry: &Arc<Verified>| u32::try_from(entry.bytes).unwrap_or(u32::MAX);
-        Self(
-            Cache::builder()
+        Self {
+            recent: Recent::default(),
+            all: Cache::builder()
                 .max_capacity(MAX_BYTES)
                 .weigher(weigh)
                 .time_to_live(LIFE)
                 .build(),
-        )
+        }
     }
 }
 
 impl VerifiedTokens {
-    pub(super) fn get(&self, name: &[u8; 32]) -> Option<Arc<Verified>> {
-        self.0.get(name)
+    pub(super) fn get(&self, token: &str) -> Option<Arc<Verified>> {
+        let look_up = || {
+            let found = self.all.get(&sha256(token))?;
+            self.recent.put(token, &found);
+            Some(found)
+        };
+        self.recent.get(token).or_else(look_up)
     }
 
-    pub(super) fn put(&self, name: [u8; 32], verified: Arc<Verified>) {
-        self.0.insert(name, verified);
+    pub(super) fn put(&self, token: &str, verified: &Arc<Verified>) {
+        self.recent.put(token, verified);
+        self.all.insert(sha256(token), Arc::clone(verified));
     }
 }
