@@ -14,6 +14,7 @@
 mod actions;
 mod compiler;
 mod condition;
+mod decision_cache;
 mod document;
 mod explain;
 mod index;
@@ -27,6 +28,7 @@ mod truth;
 mod view;
 
 pub use compiler::Unchanged;
+pub use decision_cache::{DecisionCache, WORTH};
 pub use document::{Document, Interner};
 pub use explain::{ConditionReport, ElementReport, Explanation, StatementReport, explain};
 pub use index::Thresholds;

@@ -34,7 +34,7 @@ pub use session::accepts;
 pub use unsettled::Unsettled;
 
 use crate::clock::Stopwatch;
-use crate::engine::{Layers, judge};
+use crate::engine::Layers;
 use crate::mapping::{Mapped, MappingError, Target as MappedTarget};
 use crate::model::{Context, HttpCall, Request, Timestamp};
 use crate::policy::ServiceProtocol;
@@ -175,7 +175,7 @@ fn judge_target(
         context: &context,
     };
     let layers = layers_of(snapshot, caller, &target, &context);
-    let decision = judge(&layers, &request);
+    let decision = snapshot.decisions.judge(&layers, &request, now);
     let mut outcome = Outcome::of_decision(&decision, &layers, &request, Subjects::default());
     if of_call.service.encoded_denials
         && let Verdict::Refuse(refusal) = &mut outcome.verdict

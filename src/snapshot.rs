@@ -6,7 +6,7 @@ use crate::authn::{
     AccessKeys, KeySetFile, PeerTable, Remotes, Revocations, SecondFactors, SecretFiles, Session,
     TokenId, TokenKeys, TokenKeysError, Verifier,
 };
-use crate::engine::{Document, PolicySet, Unchanged, View};
+use crate::engine::{DecisionCache, Document, PolicySet, Unchanged, View};
 use crate::mapping::{PolicySource, Table};
 use crate::model::{Arn, Timestamp};
 use crate::policy::directory::Account;
@@ -76,6 +76,8 @@ pub struct Snapshot {
     pub revocations: Revocations,
     /// The second factors of users.
     pub second_factors: SecondFactors,
+    /// Decisions that were made by it.
+    pub decisions: DecisionCache,
     condition_keys: Keys,
     accounts: Vec<Account>,
     /// Session policies that were compiled a moment ago.
@@ -192,6 +194,7 @@ impl Snapshot {
                     second_factors: SecondFactors::compile(users, |path| {
                         surroundings.secrets.and_then(|file| file(path))
                     }),
+                    decisions: DecisionCache::default(),
                     condition_keys: bundle.keys.clone(),
                     accounts: bundle.directory.accounts.clone(),
                     session_policies: Cache::new(MAX_SESSION_POLICIES),

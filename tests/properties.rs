@@ -16,7 +16,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
-use sidegate::simulate::judge_line;
+use sidegate::engine::DecisionCache;
+use sidegate::policy::json;
+use sidegate::simulate::{Case, judge_line};
 
 const A: &str = "210000000001";
 const B: &str = "210000000002";
@@ -584,6 +586,41 @@ proptest! {
     #[test]
     fn the_engine_decides_as_the_rules_do(case in cases()) {
         prop_assert_eq!(engine(&case), judge(&case), "{}", case);
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_would_be_decided(
+        policies in vec(cases(), 1..3),
+        requests in vec((cases(), any::<prop::sample::Index>(), 0_usize..4), 1..8),
+        limit in option::of(0_usize..3),
+    ) {
+        // One cache, as if snapshots were swapped in between; each question comes twice.
+        let cache = DecisionCache::new(0);
+        let limits = ["2030-01-01T00:00:00Z", "2030-01-01T00:00:01Z", "2029-12-31T23:59:59Z"];
+        let times = ["2029-12-31T23:59:58Z", "2029-12-31T23:59:59Z", "2030-01-01T00:00:00Z", "2030-01-01T00:00:01Z"];
+        let mut policies = policies;
+        if let Some(limit) = limit {
+            let statement = json!({"Effect": "Deny", "Action": "*", "Resource": "*",
+                "Condition": {"DateGreaterThanEquals": {"aws:CurrentTime": limits[limit]}}});
+            for case in &mut policies {
+                case["identityPolicies"] = json!([{"Version": "2012-10-17", "Statement": [statement]}]);
+            }
+        }
+        let read = |case: &Value| Case::read(&json::parse(&case.to_string()).unwrap()).ok();
+        let ready: Vec<Option<Case>> = policies.iter().map(read).collect();
+        for _ in 0..2 {
+            for (request, index, time) in &requests {
+                let at = index.index(policies.len());
+                let mut asked = policies[at].clone();
+                asked["request"] = request["request"].clone();
+                asked["request"]["time"] = json!(times[*time]);
+                if let (Some(asked_case), Some(ready)) = (read(&asked), &ready[at]) {
+                    let plain = asked_case.judge().to_line();
+                    let cached = asked_case.judge_cached(ready, &cache).to_line();
+                    prop_assert_eq!(plain, cached, "CACHE-1: {}", asked);
+                }
+            }
+        }
     }
 
     #[test]

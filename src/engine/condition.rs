@@ -67,6 +67,18 @@ impl Test {
         }
     }
 
+    /// The seconds with which the test compares a time, where that is all that it does.
+    pub(super) fn instants(&self) -> Option<Vec<i64>> {
+        match &self.operator {
+            Operator::Instants(_, instants) => {
+                Some(instants.iter().map(|instant| instant.seconds()).collect())
+            }
+            // Whether there is a time does not change.
+            Operator::Null { .. } => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
     /// The key and the values one of which the key must have, where the test demands just that: it
     /// is false for a key that is absent, and for every other single value.
     pub(super) fn demanded(&self) -> Option<(&ContextKey, Vec<&str>)> {

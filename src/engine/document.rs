@@ -2,6 +2,7 @@
 
 use crate::engine::actions::Actions;
 use crate::engine::condition::Test;
+use crate::engine::decision_cache::{Clock, clock};
 use crate::engine::pattern::{Hole, Pattern};
 use crate::engine::truth::Truth;
 use crate::model::{Action, Arn, Context, ContextKey, Resource};
@@ -23,6 +24,8 @@ pub struct Document {
     pub(super) statements: Box<[Statement]>,
     /// The context keys that its conditions and variables read (CACHE-2).
     pub(super) reads: Box<[ContextKey]>,
+    /// How the time enters into what it says.
+    pub(super) clock: Clock,
     /// The `Sid`s of the statements, one behind the other.
     sids: Box<str>,
 }
@@ -66,27 +69,29 @@ pub(super) enum Head {
     Patterns([Pattern; 4]),
 }
 
-/// The context keys that a policy reads, each once.
-fn reads(policy: &Policy) -> Box<[ContextKey]> {
+/// The context keys that a policy reads, each once, and those among them that are variables.
+fn reads(policy: &Policy) -> (Box<[ContextKey]>, Vec<ContextKey>) {
     let mut keys = Vec::new();
+    let mut variables = Vec::new();
     for statement in &policy.statements {
         let resources = statement.resource.iter();
         let resources = resources.flat_map(|element| &element.entries);
         for template in resources.filter_map(ResourcePattern::variable_part) {
-            keys.extend(template.variables().cloned());
+            variables.extend(template.variables().cloned());
         }
         for condition in &statement.conditions {
             keys.push(condition.key.clone());
             for value in &condition.values {
                 if let ConditionValue::Text(template) = value {
-                    keys.extend(template.variables().cloned());
+                    variables.extend(template.variables().cloned());
                 }
             }
         }
     }
+    keys.extend_from_slice(&variables);
     keys.sort_unstable();
     keys.dedup();
-    keys.into()
+    (keys.into(), variables)
 }
 
 /// Compiles documents, and lets them share what many of them say alike.
@@ -127,6 +132,7 @@ impl Document {
             place,
             statements: Box::new([statement]),
             reads: Box::default(),
+            clock: Clock::Unread,
             sids: "".into(),
         }
     }
@@ -212,11 +218,21 @@ impl Interner {
                 conditions: statement.conditions.iter().map(Test::compile).collect(),
             }
         });
+        let statements: Box<[Statement]> = statements.collect();
+        let (reads, variables) = reads(policy);
+        let tests = statements
+            .iter()
+            .flat_map(|statement| &statement.conditions);
         Document {
             name: name.into(),
             place: policy.place.clone(),
-            statements: statements.collect(),
-            reads: reads(policy),
+            clock: clock(
+                &reads,
+                tests.map(|test| (&test.key, test.instants())),
+                &variables,
+            ),
+            statements,
+            reads,
             sids: sids.into(),
         }
     }

@@ -179,6 +179,13 @@ impl Index {
         }
     }
 
+    /// How many entries a question may have to test that no key tells apart, at the most.
+    pub(super) fn cost(&self) -> usize {
+        let groups = self.groups.iter().map(Group::cost).max();
+        let every = self.every.as_deref().map(Group::cost);
+        groups.unwrap_or_default() + every.unwrap_or_default()
+    }
+
     /// The documents, in the order in which they are counted.
     pub(super) fn documents(&self) -> &[Arc<Document>] {
         &self.documents
@@ -187,6 +194,25 @@ impl Index {
     fn statement(&self, entry: &Entry) -> Option<&Statement> {
         let document = self.documents.get(usize::try_from(entry.document).ok()?)?;
         document.statement(entry.statement)
+    }
+}
+
+impl Group {
+    fn cost(&self) -> usize {
+        match &self.shape {
+            Shape::List { entries, .. } => entries.len(),
+            Shape::Tries(tries) => {
+                let bounds = tries.starts.windows(2);
+                let of_name = bounds.map(|bounds| match bounds {
+                    [from, to] => usize::try_from(to - from).unwrap_or(usize::MAX),
+                    _ => 0,
+                });
+                tries
+                    .rest
+                    .len()
+                    .saturating_add(of_name.max().unwrap_or_default())
+            }
+        }
     }
 }
 

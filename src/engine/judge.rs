@@ -44,6 +44,30 @@ pub struct Layers<'a> {
     pub no_permission_needed: bool,
 }
 
+impl<'a> Layers<'a> {
+    /// Every view of every layer, with a number for the layer and its level.
+    pub(super) fn views(&self) -> impl Iterator<Item = (u64, &'a View)> + use<'a> {
+        let levels = |first: u64, levels: Option<&'a [Level]>| {
+            let levels = levels.unwrap_or_default().iter();
+            (first..).zip(levels.map(|level| &*level.view))
+        };
+        let single = [
+            (0, self.endpoint),
+            (1, self.resource),
+            (2, self.identity),
+            (3, self.boundary),
+            (4, self.session),
+        ];
+        let single = single
+            .into_iter()
+            .filter_map(|(layer, view)| Some((layer, view?)));
+        // A layer without levels binds nobody, like none.
+        let scp = levels(1 << 16, self.scp);
+        let rcp = levels(1 << 32, self.rcp);
+        single.chain(scp).chain(rcp)
+    }
+}
+
 /// Judges one request by its layers.
 #[must_use]
 pub fn judge(layers: &Layers<'_>, request: &Request<'_>) -> Decision {

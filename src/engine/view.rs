@@ -1,6 +1,7 @@
 //! The documents of one layer, in the form in which the layer is asked.
 
 use crate::engine::actions::Sieve;
+use crate::engine::decision_cache::Clock;
 use crate::engine::document::{Document, Statement};
 use crate::engine::index::{Index, Thresholds};
 use crate::engine::principal::{Caller, MatchKind};
@@ -9,15 +10,32 @@ use crate::model::{ContextKey, Request};
 use crate::policy::Effect;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The number of the next view.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+impl Default for View {
+    fn default() -> Self {
+        Self::scanning([])
+    }
+}
 
 /// From how many statements on an index answers sooner than reading them all.
 const INDEXED_FROM: usize = 24;
 
 /// Documents that stand side by side: those of a principal, of a level of an organization, of a
 /// resource. Identities with the same documents share one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct View {
     documents: Box<[Arc<Document>]>,
+    /// What tells it from every other view of the process.
+    number: u64,
+    /// How many statements a question may have to test at the most, about.
+    cost: usize,
+    /// The context keys that its documents read, each once (CACHE-2).
+    reads: Box<[ContextKey]>,
+    clock: Clock,
     /// Every statement where they are few, and are read one after the other.
     listed: Box<[Listed]>,
     /// None where they are listed.
@@ -94,10 +112,30 @@ impl View {
                 statement: index,
             })
         });
+        let listed = listed.collect();
+        Self::of(documents, listed, Box::default())
+    }
+
+    fn of(
+        documents: Box<[Arc<Document>]>,
+        listed: Box<[Listed]>,
+        segments: Box<[Segment]>,
+    ) -> Self {
+        let mut reads: Vec<ContextKey> = documents
+            .iter()
+            .flat_map(|document| document.reads.iter().cloned())
+            .collect();
+        reads.sort_unstable();
+        reads.dedup();
+        let of_index = segments.iter().map(|segment| segment.index.cost());
         Self {
-            listed: listed.collect(),
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            cost: listed.len() + of_index.sum::<usize>(),
+            reads: reads.into(),
+            clock: Clock::of_all(documents.iter().map(|document| &document.clock)),
             documents,
-            segments: Box::default(),
+            listed,
+            segments,
         }
     }
 
@@ -116,11 +154,7 @@ impl View {
     }
 
     pub(super) fn of_segments(documents: Box<[Arc<Document>]>, segments: Box<[Segment]>) -> Self {
-        Self {
-            documents,
-            listed: Box::default(),
-            segments,
-        }
+        Self::of(documents, Box::default(), segments)
     }
 
     /// The documents in their order.
@@ -129,9 +163,22 @@ impl View {
         &self.documents
     }
 
-    /// The context keys that its documents read (CACHE-2), some of them more than once.
-    pub fn reads(&self) -> impl Iterator<Item = &ContextKey> {
-        self.documents.iter().flat_map(|document| &*document.reads)
+    /// The context keys that its documents read, each once (CACHE-2).
+    #[must_use]
+    pub fn reads(&self) -> &[ContextKey] {
+        &self.reads
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn cost(&self) -> usize {
+        self.cost
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Whether there are none.

@@ -2,10 +2,12 @@
 
 mod context;
 
-use crate::engine::{Document, Explanation, Layers, Level, Thresholds, View, explain, judge};
+use crate::engine::{
+    DecisionCache, Document, Explanation, Layers, Level, Thresholds, View, explain, judge,
+};
 use crate::model::{
     AccountId, Action, Arn, Context, ContextValue, Credential, Decision, Delegation,
-    EvaluationFault, Layer, Principal, Request, Resource, ResourceName, StatementRef,
+    EvaluationFault, Layer, Principal, Request, Resource, ResourceName, StatementRef, Timestamp,
 };
 use crate::policy::node::{Node, Value};
 use crate::policy::{Findings, Keys, Policy, PolicyKind, Severity};
@@ -183,6 +185,27 @@ impl Case {
         };
         Answer::new(self.id.as_ref(), decision, |statement| {
             self.statement_name(statement)
+        })
+    }
+
+    /// Judges the case by the policies of another one, and by a cache: what a server does whose
+    /// policies stay while requests come and go.
+    #[must_use]
+    pub fn judge_cached(&self, policies: &Self, cache: &DecisionCache) -> Answer {
+        let now = match self.context.lookup("aws:epochtime") {
+            Some(ContextValue::Values(values)) => values.first().and_then(|text| text.parse().ok()),
+            Some(ContextValue::Unknown) | None => None,
+        };
+        let now = Timestamp::from_seconds(now.unwrap_or_default());
+        let decision = match (&self.action, &self.resource) {
+            (Err(fault), _) | (_, Err(fault)) => Decision::fault(fault.clone()),
+            (Ok(action), Ok(name)) => {
+                let resource = self.resource(action, name);
+                cache.judge(&policies.layers(), &self.request(action, &resource), now)
+            }
+        };
+        Answer::new(self.id.as_ref(), decision, |statement| {
+            policies.statement_name(statement)
         })
     }
 
