@@ -1,6 +1,5 @@
 //! From the bytes of a bundle to a snapshot: reading, checking and compiling.
 
-#[expect(dead_code, reason = "shared with the other bench")]
 mod generated;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

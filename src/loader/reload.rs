@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use zeroize::Zeroize as _;
 
@@ -160,6 +161,9 @@ impl Known {
     }
 }
 
+/// How much a reload yields, in the system's measure from 0 to 19.
+const NICE: i32 = 10;
+
 /// How often it is looked whether a snapshot is still in use, and how long to wait in between.
 const RELEASE: (u32, Duration) = (1_000, Duration::from_millis(5));
 
@@ -266,15 +270,13 @@ impl Loader {
 
     /// One attempt. False when it should be made again without waiting for a change.
     async fn attempt(&self, told: &mut Option<Told>) -> bool {
-        let loader = self.clone();
-        let ended = tokio::task::spawn_blocking(move || loader.load()).await;
-        let failure = match ended {
-            Ok(Ok(())) => {
+        let failure = match self.clone().load_apart().await {
+            Some(Ok(())) => {
                 *told = None;
                 return true;
             }
-            Ok(Err(failure)) => failure,
-            Err(_) => Failure {
+            Some(Err(failure)) => failure,
+            None => Failure {
                 told: Told::Broken,
                 error: None,
             },
@@ -288,6 +290,24 @@ impl Loader {
         let settled = matches!(failure.told, Told::Refused(_));
         *told = Some(failure.told);
         settled
+    }
+
+    /// Loads on a thread of its own, which yields to those that decide: where there is not time for
+    /// both, requests go first. `None` when the thread could not do its work.
+    async fn load_apart(self) -> Option<Result<(), Failure>> {
+        let (tell, told) = oneshot::channel();
+        let runtime = Handle::current();
+        let load = move || {
+            // Whoever fetches keys begins to do so when a bundle names them.
+            let _runtime = runtime.enter();
+            // Where it may not be, it competes like any other.
+            let _ = rustix::process::nice(NICE);
+            // Nobody listens any more when the server is already going down.
+            let _ = tell.send(self.load());
+        };
+        let thread = std::thread::Builder::new().name("reload".to_owned());
+        let _thread = thread.spawn(load).ok()?;
+        told.await.ok()
     }
 
     /// Reads, compiles and publishes, on a thread that may block.

@@ -3,14 +3,14 @@
 use crate::model::ContextKey;
 
 /// A text as a sequence of tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Template {
     /// The tokens in order; literals are never empty and never adjacent.
     pub tokens: Vec<Token>,
 }
 
 /// One token of a [`Template`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Token {
     /// Characters that stand for themselves.
     Literal(String),

@@ -6,7 +6,7 @@ use crate::policy::node::Mark;
 use crate::policy::template::{Syntax, Template, Token};
 
 /// One entry of a resource element.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ResourcePattern {
     /// A run of `*`: every resource, and the token of actions without resource (RES-12).
     All,

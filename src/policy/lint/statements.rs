@@ -6,6 +6,7 @@ use crate::policy::{
     ActionPattern, Base, Condition, ConditionValue, Diagnostic, Effect, Element, Policy,
     PolicyKind, PrincipalEntry, ResourcePattern, Statement,
 };
+use std::collections::HashMap;
 
 /// Keys that tell on whose behalf a service calls (EV-35).
 const SOURCE_KEYS: [&str; 4] = [
@@ -184,17 +185,41 @@ fn hangs_on_the_caller(statement: &Statement) -> bool {
 
 /// LNT-4: a statement that says nothing that another one of the document does not say.
 fn superfluous(policy: &Policy, diagnostics: &mut Vec<Diagnostic>) {
+    // A wider statement is about everything, or about the same resource.
+    let mut broad = Vec::new();
+    let mut by_resource: HashMap<&ResourcePattern, Vec<usize>> = HashMap::new();
     for (at, statement) in policy.statements.iter().enumerate() {
-        let wider = policy
-            .statements
-            .iter()
-            .enumerate()
-            .find(|(other_at, other)| {
-                // Of two that say the same the later one is superfluous.
-                *other_at != at
-                    && covers(other, statement)
-                    && (*other_at < at || !covers(statement, other))
-            });
+        match &statement.resource {
+            Some(element)
+                if !element.negated && !element.entries.contains(&ResourcePattern::All) =>
+            {
+                for entry in &element.entries {
+                    by_resource.entry(entry).or_default().push(at);
+                }
+            }
+            _ => broad.push(at),
+        }
+    }
+    for (at, statement) in policy.statements.iter().enumerate() {
+        let first = statement
+            .resource
+            .as_ref()
+            .and_then(|element| element.entries.first());
+        let same = first
+            .and_then(|entry| by_resource.get(entry))
+            .into_iter()
+            .flatten();
+        let mut others: Vec<usize> = broad.iter().chain(same).copied().collect();
+        others.sort_unstable();
+        let mut others = others
+            .into_iter()
+            .filter_map(|at| Some((at, policy.statements.get(at)?)));
+        let wider = others.find(|(other_at, other)| {
+            // Of two that say the same the later one is superfluous.
+            *other_at != at
+                && covers(other, statement)
+                && (*other_at < at || !covers(statement, other))
+        });
         if let Some((_, wider)) = wider {
             let message = format!("the statement at {} says this already", wider.place);
             let doubt = Diagnostic::warning("LNT-4", statement.place.clone(), message);
