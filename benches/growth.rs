@@ -28,6 +28,7 @@ fn compiled(bundle: &Bundle, before: Option<Before<'_>>) -> Snapshot {
         remotes: &NoRemotes,
         secrets: None,
         before,
+        budget: usize::MAX,
     };
     let origin = Origin {
         revision: Revision::new("bench"),

@@ -107,7 +107,13 @@ pub struct Surroundings<'s> {
     pub secrets: Option<&'s SecretFiles<'s>>,
     /// The snapshot before, from which what has not changed is taken over.
     pub before: Option<Before<'s>>,
+    /// The most memory that the compiled policies may take, in bytes.
+    pub budget: usize,
 }
+
+/// The most memory that compiled policies may take unless told otherwise, in bytes: some two million
+/// statements. While a bundle is replaced there are two of them.
+pub const BUDGET: usize = 512 << 20;
 
 /// A snapshot that was compiled before.
 #[derive(Clone, Copy)]
@@ -170,6 +176,15 @@ impl Snapshot {
                     before: &before.snapshot.policies,
                     is_same_file: before.is_same_file,
                 });
+                let policies = PolicySet::compile(
+                    &bundle.directory,
+                    &bundle.organizations,
+                    &bundle.resources,
+                    unchanged,
+                );
+                if let Some(fault) = over_budget(&policies, surroundings.budget) {
+                    return Err(vec![fault]);
+                }
                 let snapshot = Self {
                     revision: origin.revision,
                     compiled_at: origin.at,
@@ -177,12 +192,7 @@ impl Snapshot {
                     source_bytes: origin.bytes,
                     files: bundle.files,
                     warnings: warnings.len(),
-                    policies: PolicySet::compile(
-                        &bundle.directory,
-                        &bundle.organizations,
-                        &bundle.resources,
-                        unchanged,
-                    ),
+                    policies,
                     mapping,
                     services: bundle.services.len(),
                     tokens,
@@ -248,6 +258,31 @@ impl Snapshot {
         self.session_policies.insert(session.id, entry);
         Ok(Some(view))
     }
+}
+
+/// A bundle that would not fit is refused as a whole, and the one before stays.
+fn over_budget(policies: &PolicySet, budget: usize) -> Option<Diagnostic> {
+    let bytes = policies.bytes();
+    if bytes <= budget {
+        return None;
+    }
+    let largest = policies
+        .all_documents()
+        .into_iter()
+        .max_by_key(|document| document.len())?;
+    let message = format!(
+        "the policies take {} MiB when compiled, and {} MiB is the most; {} statements in {} documents, {} of them in this one",
+        bytes >> 20,
+        budget >> 20,
+        policies.statements(),
+        policies.documents(),
+        largest.len(),
+    );
+    let fault = Diagnostic::error("BND-10", largest.place.clone(), message);
+    Some(
+        fault
+            .hint("split the bundle among servers, or say with patterns what is listed one by one"),
+    )
 }
 
 /// T29: without a `uniqueId` nobody can tell a role or user from another one of the same name.

@@ -24,4 +24,5 @@ mod reload;
 mod rules;
 mod sessions;
 mod sigv4;
+mod snapshots;
 mod support;

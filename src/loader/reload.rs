@@ -11,7 +11,7 @@ use crate::loader::source::{Digest, Files, Limits, mount, read};
 use crate::loader::watch::{Settings, Watcher};
 use crate::model::Timestamp;
 use crate::policy::{Bundle, Diagnostic, Place, Severity};
-use crate::snapshot::{Before, Origin, Revision, Snapshot, Store, Surroundings};
+use crate::snapshot::{BUDGET, Before, Origin, Revision, Snapshot, Store, Surroundings};
 use crate::telemetry::{Metrics, Reload};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -102,6 +102,7 @@ pub fn compile_with(
     let same_files = before.map(|before| before.same_files(files));
     let is_same_file = |path: &str| same_files.as_ref().is_some_and(|same| same.contains(path));
     let surroundings = Surroundings {
+        budget: BUDGET,
         before: before.map(|before| Before {
             snapshot: &before.snapshot,
             is_same_file: &is_same_file,
