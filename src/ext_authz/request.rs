@@ -419,6 +419,75 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_check_is_read_as_the_generated_types_read_it(
+            texts in proptest::array::uniform4("[a-zA-Z0-9/é.-]{0,200}"),
+            fields in proptest::collection::vec(("[a-zA-Z_-]{1,30}", "[ -~é]{0,150}", proptest::bool::ANY), 0..20),
+            joined in proptest::bool::ANY,
+            raw_body in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+        ) {
+            let [method, path, host, scheme] = texts;
+            let listed = fields.iter().map(|(key, value, is_raw)| {
+                if *is_raw {
+                    field(key, "", value.as_bytes())
+                } else {
+                    field(key, value, b"")
+                }
+            });
+            let pairs = fields.iter().map(|(key, value, _)| (key.clone(), value.clone()));
+            let http = HttpRequest {
+                method: method.clone(),
+                path: path.clone(),
+                host: host.clone(),
+                scheme: scheme.clone(),
+                headers: if joined { pairs.clone().collect() } else { Default::default() },
+                header_map: (!joined).then(|| HeaderMap { headers: listed.collect() }),
+                raw_body: raw_body.into(),
+                ..HttpRequest::default()
+            };
+            let as_sent = http.clone();
+            if let Ok(call) = read(&check(http), 0) {
+                proptest::prop_assert_eq!(call.method, method);
+                proptest::prop_assert_eq!(call.target, path);
+                proptest::prop_assert_eq!(call.authority, host);
+                proptest::prop_assert_eq!(call.scheme, scheme);
+                let expected: Vec<(String, Vec<u8>)> = if joined {
+                    // The order of a map is nobody's.
+                    let mut fields: Vec<_> = as_sent.headers.into_iter().collect();
+                    fields.sort();
+                    fields.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value.into_bytes())).collect()
+                } else {
+                    pairs.map(|(key, value)| (key.to_ascii_lowercase(), value.into_bytes())).collect()
+                };
+                let mut expected = expected;
+                let mut got: Vec<(String, Vec<u8>)> = call.headers.iter().map(|(key, value)| (key.to_owned(), value.to_vec())).collect();
+                if joined {
+                    expected.sort();
+                    got.sort();
+                }
+                proptest::prop_assert_eq!(got, expected);
+            } else {
+                // Only a content type that is there twice, or is no text, is refused here.
+                proptest::prop_assert!(fields.iter().any(|(key, ..)| key.eq_ignore_ascii_case("content-type")));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_and_nothing_else_happens() {
+        let whole = check(HttpRequest {
+            method: "GET".to_owned(),
+            headers: [("a".to_owned(), "b".repeat(200))].into(),
+            ..HttpRequest::default()
+        })
+        .encode_to_vec();
+        for length in 1..whole.len() {
+            let refused = super::read(&whole[..length].to_vec().into(), 0).unwrap_err();
+            assert_eq!(refused.http_status(), 400, "{length}");
+        }
+    }
+
     #[test]
     fn only_the_connection_tells_that_it_is_secure() {
         use crate::proto::envoy::service::auth::v3::attribute_context::{Peer, TlsSession};

@@ -113,8 +113,17 @@ pub struct Peer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     fields: Vec<(CompactString, Bytes)>,
+    /// What tells most names apart, side by side: a look-up reads these first.
+    marks: Vec<u32>,
     /// Whether fields of one name came joined by commas, so that nobody can tell how many.
     are_joined: bool,
+}
+
+/// The length and the last two bytes of a name, by which few names are alike.
+fn mark(name: &str) -> u32 {
+    let last = name.bytes().rev().take(2);
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    last.fold(length, |mark, byte| mark << 8 | u32::from(byte))
 }
 
 /// Why a header that should have one readable value has not.
@@ -147,6 +156,7 @@ impl Headers {
     /// Makes room for so many fields.
     pub fn reserve(&mut self, count: usize) {
         self.fields.reserve(count);
+        self.marks.reserve(count);
     }
 
     /// Adds a field; the name is folded to lower case.
@@ -158,15 +168,17 @@ impl Headers {
     pub fn push_shared(&mut self, name: &str, value: Bytes) {
         let mut name = CompactString::from(name);
         name.make_ascii_lowercase();
+        self.marks.push(mark(&name));
         self.fields.push((name, value));
     }
 
     /// All values of the field `name` (lower case), in order.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.fields
-            .iter()
-            .filter(move |(field, _)| field == name)
-            .map(|(_, value)| &**value)
+        let wanted = mark(name);
+        let alike = self.marks.iter().zip(&self.fields);
+        alike
+            .filter(move |(mark, (field, _))| **mark == wanted && field == name)
+            .map(|(_, (_, value))| &**value)
     }
 
     /// The one value of the field `name` (lower case), or `None` when it is absent.
@@ -192,10 +204,7 @@ impl Headers {
     ///
     /// As [`single`](Self::single), save that commas are text.
     pub fn joined<'a>(&'a self, name: &str) -> Result<Option<&'a str>, HeaderFault> {
-        let mut values = self
-            .iter()
-            .filter(|(field, _)| *field == name)
-            .map(|(_, value)| value);
+        let mut values = self.all(name);
         let Some(value) = values.next() else {
             return Ok(None);
         };

@@ -1,10 +1,11 @@
 //! Decisions of the engine, beside those of other engines.
 
+use crate::bundle;
 use crate::report::{Table, median};
 use crate::workload::{Request as Asked, Workload};
 use sidegate::engine::{Layers, View, judge};
 use sidegate::loader::reload::compile;
-use sidegate::loader::source::{File, Files};
+use sidegate::loader::source::Files;
 use sidegate::model::{
     Action, Context, Credential, Decision, Delegation, Principal, Request, Resource, ResourceName,
     Timestamp,
@@ -53,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Fault> {
 
 /// Adds the rows of one workload.
 fn compare(workload: &Workload, table: &mut Table) -> Result<(), Fault> {
-    let files = bundle(workload);
+    let files = bundle::files(workload);
     let started = Instant::now();
     let snapshot = snapshot(&files)?;
     let load = started.elapsed();
@@ -152,45 +153,6 @@ fn measure(numbers: &[usize], mut decide: impl FnMut(usize) -> bool) -> f64 {
         rounds.push(round.elapsed().as_secs_f64() * 1e9 / numbers.len() as f64);
     }
     median(&rounds)
-}
-
-/// The workload as the files of a bundle.
-fn bundle(workload: &Workload) -> Files {
-    let mut files = Vec::new();
-    let document = |kind: &str, name: &str, spec: serde_json::Value| {
-        serde_json::json!({
-            "apiVersion": "sidegate.dev/v1alpha1", "kind": kind,
-            "metadata": {"name": name}, "spec": spec,
-        })
-        .to_string()
-    };
-    let account = "111122223333";
-    files.push(File {
-        path: "account.json".into(),
-        bytes: document("IamAccount", "bench", serde_json::json!({"id": account})).into(),
-    });
-    for (name, policy) in &workload.policies {
-        let spec = serde_json::json!({"account": account, "document": policy});
-        files.push(File {
-            path: format!("policies/{name}.json"),
-            bytes: document("IamPolicy", name, spec).into(),
-        });
-    }
-    for (number, (principal, names)) in workload.attachments.iter().enumerate() {
-        let (_, resource) = principal.rsplit_once(':').unwrap_or_default();
-        let (kind, name) = resource.split_once('/').unwrap_or_default();
-        let mut spec = serde_json::json!({"account": account, "attachedPolicies": names});
-        let kind = if kind == "user" { "IamUser" } else { "IamRole" };
-        if kind == "IamRole" {
-            spec["trustPolicy"] = serde_json::json!({"Version": "2012-10-17", "Statement": [
-                {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}]});
-        }
-        files.push(File {
-            path: format!("principals/{number}.json"),
-            bytes: document(kind, name, spec).into(),
-        });
-    }
-    Files::new(files)
 }
 
 /// A question in the form of the engine.

@@ -1,13 +1,17 @@
 //! Measures Sidegate beside other policy engines, and beside a server that decides nothing.
 
+mod bundle;
 mod engine;
 #[cfg(feature = "engines")]
 mod engines;
+mod envoy;
 mod floor;
 mod load;
+mod overload;
 mod process;
 mod report;
 mod server;
+mod swap;
 mod workload;
 
 use clap::{Parser, Subcommand};
@@ -29,7 +33,13 @@ enum Command {
     Engine(engine::Arguments),
     /// Checks of a server, beside those of one that decides nothing
     Server(server::Arguments),
-    /// Serves as that one
+    /// Checks while a large bundle is replaced again and again
+    Swap(swap::Arguments),
+    /// More checks than can be answered, and what comes afterwards
+    Overload(overload::Arguments),
+    /// Checks through Envoy, with and without its filter
+    Envoy(envoy::Arguments),
+    /// Serves as the server that decides nothing
     Floor(floor::Arguments),
 }
 
@@ -38,6 +48,9 @@ fn main() -> ExitCode {
     let ended = match command {
         Command::Engine(arguments) => engine::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
+        Command::Swap(arguments) => swap::run(&arguments),
+        Command::Overload(arguments) => overload::run(&arguments),
+        Command::Envoy(arguments) => envoy::run(&arguments),
         Command::Floor(arguments) => floor::run(&arguments),
     };
     match ended {

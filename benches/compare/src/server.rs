@@ -40,16 +40,17 @@ pub(crate) struct Arguments {
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(crate) enum Kind {
     Floor,
     Sidegate,
 }
 
 /// A server that has answered.
-struct Started {
-    process: Process,
-    address: Address,
-    call: Call,
+pub(crate) struct Started {
+    pub(crate) process: Process,
+    pub(crate) address: Address,
+    pub(crate) call: Call,
+    pub(crate) token: String,
     ready: Duration,
     _directory: tempfile::TempDir,
 }
@@ -116,7 +117,8 @@ async fn measure(
     arguments: &Arguments,
 ) -> Result<Vec<(&'static str, f64)>, Fault> {
     let length = Duration::from_secs(arguments.seconds);
-    let server = start(kind, transport == "unix", &arguments.sidegate).await?;
+    let over_socket = transport == "unix";
+    let server = start(kind, over_socket, &arguments.sidegate, None, &[]).await?;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let idle = server.process.resident();
     let (address, call) = (&server.address, &server.call);
@@ -196,7 +198,13 @@ pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-async fn start(kind: Kind, over_socket: bool, sidegate: &Path) -> Result<Started, Fault> {
+pub(crate) async fn start(
+    kind: Kind,
+    over_socket: bool,
+    sidegate: &Path,
+    bundle: Option<&Path>,
+    settings: &[(&str, String)],
+) -> Result<Started, Fault> {
     let directory = tempfile::tempdir()?;
     let socket = directory.path().join("socket");
     let port = free_port()?;
@@ -237,6 +245,10 @@ async fn start(kind: Kind, over_socket: bool, sidegate: &Path) -> Result<Started
                 )
                 .env("SIDEGATE_RUNTIME_THREADS", "1")
                 .stdout(Stdio::piped());
+            if let Some(bundle) = bundle {
+                command.arg("--bundle").arg(bundle);
+            }
+            command.envs(settings.iter().map(|(name, value)| (name, value)));
             let mut process = Process::start(&mut command)?;
             let output = process.child().stdout.take().ok_or("no output")?;
             let mut lines = BufReader::new(output).lines();
@@ -257,7 +269,7 @@ async fn start(kind: Kind, over_socket: bool, sidegate: &Path) -> Result<Started
         {
             break begun.elapsed();
         }
-        if begun.elapsed() > Duration::from_secs(20) {
+        if begun.elapsed() > Duration::from_secs(60) {
             return Err(format!("{kind:?} does not answer").into());
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -266,6 +278,7 @@ async fn start(kind: Kind, over_socket: bool, sidegate: &Path) -> Result<Started
         process,
         address,
         call: what,
+        token,
         ready,
         _directory: directory,
     })
