@@ -21,7 +21,7 @@ use std::sync::Arc;
 const NOW: i64 = 1_893_456_000;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A key pair of an issuer, and a token of it for a reader of orders.
 fn issuer() -> (String, String) {
