@@ -265,10 +265,14 @@ fn prefix(buffer: &[u8]) -> Option<(u8, usize)> {
     Some((flag, usize::try_from(u32::from_be_bytes(length)).ok()?))
 }
 
+/// The longest piece of an answer, in bytes: frames that are shorter than a kilobyte are sent together
+/// with those of other answers.
+const PIECE: usize = 1_000;
+
 /// The body of an answer: one message, and the trailers that say that the call succeeded.
 #[derive(Debug)]
 pub struct Answer {
-    message: Option<Bytes>,
+    message: Bytes,
     is_ended: bool,
 }
 
@@ -280,8 +284,10 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(message) = self.message.take() {
-            return Poll::Ready(Some(Ok(Frame::data(message))));
+        if !self.message.is_empty() {
+            let length = self.message.len().min(PIECE);
+            let piece = self.message.split_to(length);
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         if self.is_ended {
             return Poll::Ready(None);
@@ -299,7 +305,7 @@ impl Body for Answer {
 
 fn framed(answer: Writer) -> Response<Answer> {
     let mut response = Response::new(Answer {
-        message: Some(answer.into_frame()),
+        message: answer.into_frame(),
         is_ended: false,
     });
     response.headers_mut().insert(

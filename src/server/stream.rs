@@ -83,6 +83,8 @@ impl AsyncRead for Stream {
     }
 }
 
+/// Writing is not vectored: then HTTP/2 copies short frames together and sends the answers of many calls
+/// at once, where otherwise each would be a call of the system.
 impl AsyncWrite for Stream {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -94,22 +96,6 @@ impl AsyncWrite for Stream {
             Socket::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
         };
         self.bounded(context, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = match &mut self.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        };
-        self.bounded(context, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
