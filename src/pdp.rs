@@ -158,7 +158,7 @@ fn judge_target(
         mapped.governed,
     )?;
     for (key, value) in &mapped.context {
-        context.set(key, value.clone());
+        context.set_all(key, [(**value).into()]);
     }
     context::set_records(&mut context, snapshot, caller, &target);
     if of_call.service.protocol == ServiceProtocol::S3

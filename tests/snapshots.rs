@@ -295,3 +295,77 @@ fn what_does_not_fit_is_refused_with_its_size() {
     );
     assert!(snapshot(&bundle, 0, 1 << 20).is_ok());
 }
+
+#[test]
+fn documents_of_one_name_are_all_there_and_all_read() {
+    // An inline policy may be called as a trust policy is, or, by its slash, as one of another role.
+    let role = |name: &str, path: &str, inline: &str, key: &str| {
+        format!(
+            r#"
+---
+apiVersion: sidegate.dev/v1alpha1
+kind: IamRole
+metadata: {{name: {name}}}
+spec:
+  account: "210000000001"
+  path: {path}
+  trustPolicy: {{Version: "2012-10-17", Statement: [{{Effect: Allow, Principal: {{AWS: "210000000001"}}, Action: "sts:AssumeRole"}}]}}
+  inlinePolicies:
+    {inline}:
+      Version: "2012-10-17"
+      Statement: [{{Effect: Deny, Action: "*", Resource: "*", Condition: {{StringEquals: {{"{key}": x}}}}}}]
+"#
+        )
+    };
+    let text = [
+        role("batch", "/", "trust", "aws:SourceIp"),
+        role("job", "/", "x/c", "aws:UserAgent"),
+        role("x", "/job/", "c", "aws:Referer"),
+    ]
+    .concat();
+    let files = Files::new(vec![File {
+        path: "all.yaml".into(),
+        bytes: text.into_bytes(),
+    }]);
+    let (bundle, _) = Bundle::parse(&files.parts()).unwrap();
+    let snapshot = snapshot(&bundle, 0, usize::MAX).unwrap();
+    assert_eq!(snapshot.policies.statements(), 6);
+    for key in ["aws:SourceIp", "aws:UserAgent", "aws:Referer"] {
+        assert!(snapshot.policies.reads().may_have(key), "CACHE-2: {key}");
+    }
+}
+
+#[test]
+fn who_asks_cannot_make_a_piece_of_text_count_more_than_once() {
+    let statements: Vec<String> = (0..40)
+        .map(|number| {
+            format!(r#"{{"Effect":"Deny","Action":"orders:Get","Resource":"arn:aws:orders:*:*:*aaaa*{number}?*"}}"#)
+        })
+        .collect();
+    let text = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+        statements.join(",")
+    );
+    let policy = format!(
+        r#"{{"apiVersion":"sidegate.dev/v1alpha1","kind":"IamUser","metadata":{{"name":"ana"}},"spec":{{"account":"210000000001","inlinePolicies":{{"p":{text}}}}}}}"#
+    );
+    let files = Files::new(vec![File {
+        path: "ana.json".into(),
+        bytes: policy.into_bytes(),
+    }]);
+    let snapshot = compile(&files, "test", NOW).unwrap().snapshot;
+    let view = &snapshot
+        .policies
+        .user("arn:aws:iam::210000000001:user/ana")
+        .unwrap()
+        .identity;
+    let name = format!("arn:aws:orders:eu-1:210000000001:{}7x", "a".repeat(1_900));
+    let Decision::Deny(reasons) = ask(view, "orders:Get", &name, "t") else {
+        panic!("denied");
+    };
+    assert_eq!(
+        reasons.len(),
+        5,
+        "7, 17, 27 and 37, and what nothing allows: {reasons:?}"
+    );
+}

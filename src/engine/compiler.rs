@@ -4,8 +4,9 @@
 use crate::engine::document::{Document, Interner};
 use crate::engine::index::{Index, Thresholds};
 use crate::engine::view::{GONE, Segment, View};
+use crate::model::ContextKey;
 use crate::policy::{Place, Policy};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// From how many statements on a document that several views share has an index of its own, which
@@ -22,7 +23,8 @@ const KEPT_FROM: usize = 2_000;
 /// What a compilation leaves for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Compiled {
-    documents: HashMap<Arc<str>, Arc<Document>>,
+    /// By name; two policies of one name stand in two places.
+    documents: HashMap<Arc<str>, Vec<Arc<Document>>>,
     views: HashMap<Box<[usize]>, Arc<View>>,
     indexes: HashMap<usize, Arc<Index>>,
 }
@@ -70,19 +72,16 @@ impl<'a> Compiler<'a> {
 
     /// The document of a policy, under the name by which reasons call it.
     pub(super) fn document(&mut self, name: &str, policy: &Policy) -> Arc<Document> {
-        let is_same = |known: &&Arc<Document>| known.place == policy.place;
-        // Two policies of one name stand in two places.
-        if let Some(known) = self.compiled.documents.get(name).filter(is_same) {
+        if let Some(known) = self.compiled.document(name, &policy.place) {
             return Arc::clone(known);
         }
         let taken_over = self.unchanged.and_then(|unchanged| {
-            let known = unchanged.before.compiled().documents.get(name)?;
-            let same = is_same(&known) && is_unchanged(unchanged, &policy.place);
-            same.then(|| Arc::clone(known))
+            let known = unchanged.before.compiled().document(name, &policy.place)?;
+            is_unchanged(unchanged, &policy.place).then(|| Arc::clone(known))
         });
         let document = taken_over.unwrap_or_else(|| Arc::new(self.interner.document(name, policy)));
-        let known = &mut self.compiled.documents;
-        known.insert(Arc::clone(&document.name), Arc::clone(&document));
+        let of_name = self.compiled.documents.entry(Arc::clone(&document.name));
+        of_name.or_default().push(Arc::clone(&document));
         document
     }
 
@@ -156,12 +155,25 @@ impl<'a> Compiler<'a> {
 impl Compiled {
     /// Every document, in no order.
     pub(super) fn documents(&self) -> impl Iterator<Item = &Arc<Document>> {
-        self.documents.values()
+        self.documents.values().flatten()
+    }
+
+    /// The context keys that any document reads. They are those of all views too: nothing that some
+    /// view reads may be missing, for what is missing here is not found out for anybody.
+    pub(super) fn reads(&self) -> HashSet<&ContextKey> {
+        let of_documents = self.documents().flat_map(|document| &*document.reads);
+        let of_views = self.views.values().flat_map(|view| view.reads());
+        of_documents.chain(of_views).collect()
+    }
+
+    fn document(&self, name: &str, place: &Place) -> Option<&Arc<Document>> {
+        let mut of_name = self.documents.get(name)?.iter();
+        of_name.find(|document| document.place == *place)
     }
 
     /// About how much memory documents and indexes take, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let documents = self.documents.values().map(|document| document.bytes());
+        let documents = self.documents().map(|document| document.bytes());
         // What several views share counts once.
         let mut indexes: HashMap<*const Index, usize> = HashMap::new();
         for segment in self.views.values().flat_map(|view| view.segments()) {
@@ -240,7 +252,7 @@ fn patched(before: &View, documents: &[Arc<Document>]) -> Option<Box<[Segment]>>
     if (all - kept).max(gone) > all / 20 {
         return None;
     }
-    let left: std::collections::HashSet<u32> = positions.into_values().collect();
+    let left: HashSet<u32> = positions.into_values().collect();
     let base = Segment {
         index: Arc::clone(&base.index),
         positions: moved,

@@ -10,7 +10,7 @@ use crate::policy::PolicyKind;
 use crate::policy::directory::{Directory, DirectoryIndex, Identity};
 use crate::policy::organization::Organization;
 use crate::policy::resource_record::ResourceRecord;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Everything that a decision needs to know of one user or role.
@@ -124,10 +124,13 @@ impl PolicySet {
         set.documents = set.compiled.documents().map(Arc::clone).collect();
         set.documents
             .sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        let reads = set.documents.iter().flat_map(|document| &*document.reads);
-        let reads: HashSet<&ContextKey> = reads.collect();
         let of_endpoint = ContextKey::new("aws:SourceVpce");
-        let reads = reads.into_iter().cloned().chain([of_endpoint]);
+        let reads = set
+            .compiled
+            .reads()
+            .into_iter()
+            .cloned()
+            .chain([of_endpoint]);
         set.reads = Arc::new(KeySet::new(reads));
         set
     }

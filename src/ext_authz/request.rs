@@ -441,7 +441,7 @@ mod tests {
                 path: path.clone(),
                 host: host.clone(),
                 scheme: scheme.clone(),
-                headers: if joined { pairs.clone().collect() } else { Default::default() },
+                headers: pairs.clone().filter(|_| joined).collect(),
                 header_map: (!joined).then(|| HeaderMap { headers: listed.collect() }),
                 raw_body: raw_body.into(),
                 ..HttpRequest::default()

@@ -65,7 +65,7 @@ impl CheckService {
     pub fn answer(&self, message: Result<Bytes, Refusal>) -> Bytes {
         let stopwatch = Stopwatch::start();
         let (outcome, call) = self.judge(message);
-        self.tell(outcome, call.as_ref(), stopwatch).into_message()
+        self.tell(&outcome, call.as_ref(), stopwatch).into_message()
     }
 
     /// As [`answer`](Self::answer), for whoever can wait `left` for what is not at hand.
@@ -82,7 +82,7 @@ impl CheckService {
             unsettled.settle(left).await;
             outcome = guard(|| (self.pdp.decide(call, self.clock.now()), None)).0;
         }
-        self.tell(outcome, call.as_ref(), stopwatch)
+        self.tell(&outcome, call.as_ref(), stopwatch)
     }
 
     fn judge(&self, message: Result<Bytes, Refusal>) -> (Outcome, Option<HttpCall>) {
@@ -90,24 +90,28 @@ impl CheckService {
     }
 
     /// Writes the answer, and notes it.
-    fn tell(&self, outcome: Outcome, call: Option<&HttpCall>, stopwatch: Stopwatch) -> Writer {
-        let id = DecisionId::random();
-        let forwarding = self.settings.forwarding;
-        let written = catch_unwind(AssertUnwindSafe(|| write(&outcome, &id, call, forwarding)));
-        let (outcome, response) = if let Ok(response) = written {
-            (outcome, response)
-        } else {
+    fn tell(&self, outcome: &Outcome, call: Option<&HttpCall>, stopwatch: Stopwatch) -> Writer {
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            let id = DecisionId::random();
+            let response = write(outcome, &id, call, self.settings.forwarding);
+            self.metrics.decided(
+                Door::ExtAuthz,
+                outcome.label(),
+                stopwatch.elapsed().as_secs_f64(),
+            );
+            log(Door::ExtAuthz.label(), outcome, &id);
+            response
+        }));
+        // What could not be told is denied, whatever was decided.
+        told.unwrap_or_else(|_| {
             let outcome = Outcome::refused(Refusal::Internal);
-            let response = write(&outcome, &id, None, forwarding);
-            (outcome, response)
-        };
-        self.metrics.decided(
-            Door::ExtAuthz,
-            outcome.label(),
-            stopwatch.elapsed().as_secs_f64(),
-        );
-        log(Door::ExtAuthz.label(), &outcome, &id);
-        response
+            write(
+                &outcome,
+                &DecisionId::random(),
+                None,
+                self.settings.forwarding,
+            )
+        })
     }
 
     fn decide(&self, message: Result<Bytes, Refusal>) -> (Outcome, Option<HttpCall>) {
@@ -127,7 +131,7 @@ impl CheckService {
                     Err(_) => (Outcome::refused(refusal), None),
                 },
             );
-        self.tell(outcome, call.as_ref(), stopwatch)
+        self.tell(&outcome, call.as_ref(), stopwatch)
     }
 
     /// Answers one call of the method [`CHECK_PATH`].

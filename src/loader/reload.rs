@@ -304,15 +304,23 @@ impl Loader {
             // Where it may not be, it competes like any other.
             let _ = rustix::process::nice(NICE);
             // Nobody listens any more when the server is already going down.
-            let _ = tell.send(self.load());
+            let (result, before) = match self.load() {
+                Ok(before) => (Ok(()), before),
+                Err(failure) => (Err(failure), None),
+            };
+            let _ = tell.send(result);
+            // The next change does not wait for it.
+            if let Some(before) = before {
+                before.free();
+            }
         };
         let thread = std::thread::Builder::new().name("reload".to_owned());
         let _thread = thread.spawn(load).ok()?;
         told.await.ok()
     }
 
-    /// Reads, compiles and publishes, on a thread that may block.
-    fn load(&self) -> Result<(), Failure> {
+    /// Reads, compiles and publishes, on a thread that may block. Gives what was in force before.
+    fn load(&self) -> Result<Option<Known>, Failure> {
         let quiet = self.settings.quiet;
         let files = read(&self.directory, &self.limits, |wait| {
             std::thread::sleep(wait.length(quiet));
@@ -333,7 +341,7 @@ impl Loader {
         if is_current {
             self.metrics.reloaded(Reload::Unchanged);
             self.status.send_replace(Status::Current);
-            return Ok(());
+            return Ok(None);
         }
         let now = self.clock.now();
         let source = self.directory.display().to_string();
@@ -372,10 +380,7 @@ impl Loader {
         drop(self.store.publish(Arc::clone(&snapshot)));
         let before = known.replace(Known::new(snapshot, &files, of_secrets));
         self.status.send_replace(Status::Current);
-        if let Some(before) = before {
-            before.free();
-        }
-        Ok(())
+        Ok(before)
     }
 }
 

@@ -93,6 +93,8 @@ pub struct Context {
     fault: Option<OverLimit>,
     /// The only keys that are kept, where it is known what will be read.
     read: Option<Arc<KeySet>>,
+    /// How many others there were.
+    dropped: usize,
 }
 
 /// The keys that some policies read (CACHE-2). What is not among them decides nothing.
@@ -181,7 +183,8 @@ impl Context {
             .is_none_or(|read| read.has_family(family))
     }
 
-    /// Sets a key to one value, in place of what it had.
+    /// Sets a key to one value, in place of what it had. A value of a key that nobody reads is not even
+    /// looked at: whoever hands on what a caller wrote uses [`set_all`](Self::set_all).
     pub fn set(&mut self, key: &str, value: impl Into<CompactString>) {
         if self.wants(key) {
             self.set_all(key, [value.into()]);
@@ -190,15 +193,14 @@ impl Context {
 
     /// Sets a key to a list of values; an empty list makes it absent (CTX-7).
     pub fn set_all(&mut self, key: &str, values: impl IntoIterator<Item = CompactString>) {
-        if !self.wants(key) {
-            return;
-        }
+        let is_wanted = self.wants(key);
         let key = ContextKey::new(key);
         let values: SmallVec<[CompactString; 1]> = values.into_iter().collect();
         if values.is_empty() {
             self.take(&key);
             return;
         }
+        // LIM-5: what is over a limit is a fault, whether anybody reads it or not.
         if values.len() > Self::MAX_VALUES {
             self.fault = Some(OverLimit::Values(key));
             return;
@@ -208,6 +210,11 @@ impl Context {
             |value: &str| value.len() > Self::MAX_CHARS && value.chars().count() > Self::MAX_CHARS;
         if values.iter().any(|value| too_long(value)) {
             self.fault = Some(OverLimit::Length(key));
+            return;
+        }
+        if !is_wanted {
+            self.dropped += 1;
+            self.check_count();
             return;
         }
         self.insert(key, ContextValue::Values(values));
@@ -306,7 +313,11 @@ impl Context {
             self.fingerprints.push(key.fingerprint);
             self.entries.push((key, value));
         }
-        if self.entries.len() > Self::MAX_KEYS {
+        self.check_count();
+    }
+
+    fn check_count(&mut self) {
+        if self.entries.len() + self.dropped > Self::MAX_KEYS {
             self.fault = Some(OverLimit::Keys);
         }
     }
@@ -361,6 +372,25 @@ mod tests {
         context.set("a:b", "x");
         context.set_all("a:b", []);
         assert_eq!(context.lookup("a:b"), None, "CTX-7");
+    }
+
+    #[test]
+    fn what_nobody_reads_is_forgotten_and_its_limits_are_not() {
+        let keys = Arc::new(KeySet::new([ContextKey::new("a:read")]));
+        let mut context = Context::reading(Arc::clone(&keys));
+        context.set("A:Read", "x");
+        context.set("a:other", "x");
+        assert!(context.lookup("a:read").is_some() && context.lookup("a:other").is_none());
+        context.set_all("a:other", ["x".repeat(Context::MAX_CHARS + 1).into()]);
+        assert!(
+            matches!(context.fault(), Some(OverLimit::Length(_))),
+            "LIM-5"
+        );
+        let mut many = Context::reading(keys);
+        for n in 0..=Context::MAX_KEYS {
+            many.set_all(&format!("a:{n}"), ["x".into()]);
+        }
+        assert_eq!(many.fault(), Some(&OverLimit::Keys), "LIM-5");
     }
 
     #[test]

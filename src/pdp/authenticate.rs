@@ -342,7 +342,9 @@ fn is_decided_by_token(snapshot: &Snapshot, role: &Subject, identity: &WebIdenti
     let prefix = issuer.strip_prefix("https://").unwrap_or(issuer);
     let is_claim = |key: &str| {
         let start = key.get(..prefix.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        // The names of services have no dot, and those of hosts that vouch for somebody do.
+        prefix.contains('.')
+            && start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
             && key.as_bytes().get(prefix.len()) == Some(&b':')
     };
     let is_of_token = |key: &ContextKey| {

@@ -49,7 +49,10 @@ impl Index {
     /// About how much memory it takes, in bytes.
     pub(in crate::engine) fn bytes(&self) -> usize {
         let groups = self.groups.iter().chain(self.every.as_deref());
-        groups.map(Group::bytes).sum::<usize>() + size_of_val(&*self.documents)
+        groups.map(Group::bytes).sum::<usize>()
+            + self.services.bytes()
+            + size_of_val(&*self.documents)
+            + size_of_val(&*self.heads)
     }
 }
 
@@ -98,8 +101,10 @@ enum Key<'d> {
     Exact(&'d str),
     /// Its beginning.
     Prefix(&'d str),
-    /// Its beginning, its end, and the longest piece in its middle; each of them may be empty.
-    Glob(&'d str, &'d str, &'d str),
+    /// Its beginning and its end, which may be empty, and what stands between them.
+    Glob(&'d str, &'d str, &'d [Token]),
+    /// A piece in its middle.
+    Inside(&'d str),
     /// Nothing.
     Broad,
 }
@@ -307,22 +312,22 @@ impl<'d> Drafts<'d> {
     }
 }
 
-/// The literal beginning, end and middle of a pattern with wildcards.
+/// The literal beginning and end of a pattern with wildcards, and what stands between them.
 fn literals(tokens: &[Token]) -> Key<'_> {
-    fn literal(token: &Token) -> &str {
-        match token {
-            Token::Literal(text) => text,
-            Token::One | Token::Many | Token::Variable { .. } => "",
-        }
-    }
     let Some((first, behind)) = tokens.split_first() else {
         return Key::Broad;
     };
     let Some((last, middle)) = behind.split_last() else {
-        return Key::Glob(literal(first), "", "");
+        return Key::Glob(literal(first), "", &[]);
     };
-    let longest = middle.iter().map(literal).max_by_key(|text| text.len());
-    Key::Glob(literal(first), literal(last), longest.unwrap_or_default())
+    Key::Glob(literal(first), literal(last), middle)
+}
+
+fn literal(token: &Token) -> &str {
+    match token {
+        Token::Literal(text) => text,
+        Token::One | Token::Many | Token::Variable { .. } => "",
+    }
 }
 
 fn list(drafts: &[Draft<'_>]) -> Shape {
@@ -330,7 +335,7 @@ fn list(drafts: &[Draft<'_>]) -> Shape {
     let entries = drafts.iter().map(|draft| {
         let (text, kind) = match draft.key {
             Key::Exact(text) => (text, TailKind::Exact),
-            Key::Glob("", ..) | Key::Broad => ("", TailKind::Any),
+            Key::Glob("", ..) | Key::Inside(_) | Key::Broad => ("", TailKind::Any),
             Key::Prefix(text) | Key::Glob(text, ..) => (text, TailKind::Prefix),
         };
         let tail = Tail {
@@ -365,12 +370,12 @@ fn tries(
         let entry = draft.entry;
         match counts.rarest(draft.key) {
             Key::Exact(text) => forward.push((text, false, entry)),
-            Key::Prefix(text) | Key::Glob(text, "", "") => forward.push((text, true, entry)),
-            Key::Glob("", text, "") => {
+            Key::Inside(text) => inside.push((text, draft)),
+            Key::Glob("", text, _) => {
                 backward.push((text.bytes().rev().collect::<Vec<u8>>(), entry));
             }
-            Key::Glob("", "", text) => inside.push((text, draft)),
-            Key::Glob(..) | Key::Broad => broad.push(draft),
+            Key::Prefix(text) | Key::Glob(text, ..) => forward.push((text, true, entry)),
+            Key::Broad => broad.push(draft),
         }
     }
     let mut fragments = None;
@@ -459,11 +464,13 @@ impl<'d> Counts<'d> {
         if let Key::Glob(start, end, middle) = key {
             *self.starts.entry(start).or_default() += 1;
             *self.ends.entry(end).or_default() += 1;
-            *self.middles.entry(middle).or_default() += 1;
+            for text in middle.iter().map(literal) {
+                *self.middles.entry(text).or_default() += 1;
+            }
         }
     }
 
-    /// A key with its rarest literal alone.
+    /// A key with its rarest literal alone; none of another kind is changed.
     fn rarest(&self, key: Key<'d>) -> Key<'d> {
         let Key::Glob(start, end, middle) = key else {
             return key;
@@ -476,19 +483,21 @@ impl<'d> Counts<'d> {
             }
         };
         // A middle is looked for at every place of a text, and has to be longer to tell anything.
-        let middle = if middle.len() < MIDDLE { "" } else { middle };
+        let middle = middle
+            .iter()
+            .map(literal)
+            .filter(|text| text.len() >= MIDDLE);
+        let middle = middle.min_by_key(|text| count(&self.middles, text));
         let by_start = count(&self.starts, start);
         let by_end = count(&self.ends, end);
-        let by_middle = count(&self.middles, middle);
+        let by_middle = middle.map_or(usize::MAX, |text| count(&self.middles, text));
         let least = by_start.min(by_end).min(by_middle);
-        if least == usize::MAX {
-            Key::Broad
-        } else if by_start == least {
-            Key::Glob(start, "", "")
-        } else if by_end == least {
-            Key::Glob("", end, "")
-        } else {
-            Key::Glob("", "", middle)
+        match middle {
+            _ if least == usize::MAX => Key::Broad,
+            _ if by_start == least => Key::Glob(start, "", &[]),
+            _ if by_end == least => Key::Glob("", end, &[]),
+            Some(text) => Key::Inside(text),
+            None => Key::Broad,
         }
     }
 }
@@ -567,6 +576,8 @@ impl Group {
 
     fn bytes(&self) -> usize {
         size_of::<Self>()
+            + self.names.bytes()
+            + self.selectors.bytes()
             + match &self.shape {
                 Shape::List { entries, texts } => size_of_val(&**entries) + texts.len(),
                 Shape::Tries(tries) => {
@@ -581,7 +592,7 @@ impl Group {
                         + tries
                             .valued
                             .iter()
-                            .map(|valued| size_of_val(&*valued.entries))
+                            .map(|valued| valued.values.bytes() + size_of_val(&*valued.entries))
                             .sum::<usize>()
                 }
             }

@@ -3,6 +3,7 @@
 use super::build::flat;
 use super::{Entry, slice};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use smallvec::{SmallVec, smallvec};
 use std::collections::BTreeMap;
 
 /// An automaton over the pieces, and the entries of each.
@@ -36,8 +37,24 @@ impl Fragments {
 
     /// Visits the entries of every piece that stands in `text`.
     pub(super) fn find(&self, text: &[u8], visit: &mut impl FnMut(&[Entry])) {
+        // Who asks chooses the text, and a piece may stand in it a thousand times: it is visited once.
+        let words = self.starts.len().div_ceil(64);
+        let mut seen: SmallVec<[u64; 16]> = smallvec![0; words];
         for found in self.automaton.find_overlapping_iter(text) {
-            visit(slice(&self.entries, &self.starts, found.pattern().as_u32()));
+            let piece = found.pattern().as_u32();
+            let bit = 1_u64 << (piece % 64);
+            let word = usize::try_from(piece / 64)
+                .ok()
+                .and_then(|at| seen.get_mut(at));
+            // A piece without a place among the others is visited each time, and never left out.
+            let is_new = word.is_none_or(|word| {
+                let is_new = *word & bit == 0;
+                *word |= bit;
+                is_new
+            });
+            if is_new {
+                visit(slice(&self.entries, &self.starts, piece));
+            }
         }
     }
 

@@ -76,6 +76,11 @@ impl Names {
         self.find(fingerprint(text), text)
     }
 
+    /// How much memory it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.slots) + size_of_val(&*self.spans) + self.texts.len()
+    }
+
     fn text_of(&self, span: &Span) -> Option<&str> {
         let at = |position: u32| usize::try_from(position).ok();
         self.texts.get(at(span.start)?..at(span.end)?)

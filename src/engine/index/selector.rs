@@ -63,6 +63,17 @@ impl Selectors {
         Self { sets: sets.into() }
     }
 
+    /// How much memory they take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let sets = self.sets.iter();
+        let sets = sets.map(|set| {
+            let patterns = set.patterns.iter();
+            let texts: usize = patterns.map(Pattern::text_bytes).sum();
+            size_of::<Set>() + size_of_val(&*set.bits) + size_of_val(&*set.patterns) + texts
+        });
+        sets.sum()
+    }
+
     pub(super) fn get(&self, selector: Selector) -> Option<&Set> {
         self.sets.get(selector.as_set()?)
     }
