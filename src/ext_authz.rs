@@ -14,4 +14,4 @@ mod response;
 mod wire;
 
 pub use request::read;
-pub use wire::{Answer, CHECK_PATH, CheckService, Settings};
+pub use wire::{Admission, Answer, CHECK_PATH, CheckService, Settings};

@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The path of the method.
 pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -34,6 +34,14 @@ pub struct CheckService {
     metrics: Arc<Metrics>,
     settings: Settings,
     places: Arc<Semaphore>,
+}
+
+/// A call that was taken in.
+#[derive(Debug)]
+pub struct Admission {
+    arrived: Stopwatch,
+    /// Held until the call is answered; none where there are too many.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// How checks are read and answered.
@@ -134,12 +142,22 @@ impl CheckService {
         self.tell(&outcome, call.as_ref(), stopwatch)
     }
 
+    /// Takes a call in, before anything of it is read: from here on its time runs, and it has a place or
+    /// has none (rule 61).
+    #[must_use]
+    pub fn admit(&self) -> Admission {
+        Admission {
+            arrived: Stopwatch::start(),
+            place: Arc::clone(&self.places).try_acquire_owned().ok(),
+        }
+    }
+
     /// Answers one call of the method [`CHECK_PATH`].
-    pub async fn respond<B>(self, request: Request<B>) -> Response<Answer>
+    pub async fn respond<B>(self, admission: Admission, request: Request<B>) -> Response<Answer>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let arrived = Stopwatch::start();
+        let Admission { arrived, place } = admission;
         let _in_flight = self.metrics.enter(Door::ExtAuthz);
         let budget = budget(request.headers());
         let mut message = std::pin::pin!(message(request.into_body()));
@@ -152,8 +170,8 @@ impl CheckService {
                 Err(_) => Err(Refusal::Deadline),
             },
         };
-        // Rule 61: what there is no place for is answered at once, and does not wait.
-        let Ok(_place) = self.places.try_acquire() else {
+        // What there is no place for is denied, and costs no decision.
+        let Some(_place) = place else {
             return framed(self.shed(message, Refusal::Overload));
         };
         // Rule 74: nobody waits any more for what is late.
@@ -367,7 +385,7 @@ mod tests {
         let ask = || {
             let body = Full::new(Bytes::from_static(&[0; 5]));
             let request = Request::post(CHECK_PATH).body(body).unwrap();
-            let answer = service.clone().respond(request);
+            let answer = service.clone().respond(service.admit(), request);
             async move {
                 let bytes = answer.await.into_body().collect().await.unwrap().to_bytes();
                 CheckResponse::decode(bytes.slice(5..))
@@ -377,7 +395,8 @@ mod tests {
                     .code
             }
         };
-        let held = service.places.try_acquire().unwrap();
+        let held = service.admit();
+        assert!(held.place.is_some());
         assert_eq!(ask().await, 8, "rule 61");
         drop(held);
         assert_eq!(ask().await, 3, "and is looked at when there is");

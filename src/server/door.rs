@@ -38,7 +38,11 @@ impl Service<Request<Incoming>> for Door {
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         if request.uri().path() == CHECK_PATH {
             let check = self.check.clone();
-            return Box::pin(async move { Ok(check.respond(request).await.map(DoorBody::Check)) });
+            // Here and not when its turn comes: calls that wait for their turn are in progress too.
+            let admission = check.admit();
+            return Box::pin(async move {
+                Ok(check.respond(admission, request).await.map(DoorBody::Check))
+            });
         }
         let others = self.others.clone();
         let request = request.map(axum::body::Body::new);

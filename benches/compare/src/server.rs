@@ -51,6 +51,8 @@ pub(crate) struct Started {
     pub(crate) address: Address,
     pub(crate) call: Call,
     pub(crate) token: String,
+    /// The port of the admin door.
+    pub(crate) admin: u16,
     ready: Duration,
     _directory: tempfile::TempDir,
 }
@@ -208,6 +210,7 @@ pub(crate) async fn start(
     let directory = tempfile::tempdir()?;
     let socket = directory.path().join("socket");
     let port = free_port()?;
+    let admin = free_port()?;
     let address = if over_socket {
         Address::Unix(socket.clone())
     } else {
@@ -239,10 +242,7 @@ pub(crate) async fn start(
                     "SIDEGATE_HTTP_ADDRESS",
                     format!("127.0.0.1:{}", free_port()?),
                 )
-                .env(
-                    "SIDEGATE_ADMIN_ADDRESS",
-                    format!("127.0.0.1:{}", free_port()?),
-                )
+                .env("SIDEGATE_ADMIN_ADDRESS", format!("127.0.0.1:{admin}"))
                 .env("SIDEGATE_RUNTIME_THREADS", "1")
                 .stdout(Stdio::piped());
             if let Some(bundle) = bundle {
@@ -279,6 +279,7 @@ pub(crate) async fn start(
         address,
         call: what,
         token,
+        admin,
         ready,
         _directory: directory,
     })

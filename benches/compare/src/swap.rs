@@ -5,6 +5,8 @@ use crate::load::{Measured, open};
 use crate::report::{Table, median};
 use crate::server::{Kind, start};
 use crate::workload::Workload;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,15 +40,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Fault> {
-    let workload = Workload::read(&arguments.workload)?;
     let directory = tempfile::tempdir()?;
-    for file in bundle::files(&workload).entries {
-        let path = directory.path().join(&file.path);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::write(path, &file.bytes)?;
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -62,6 +56,19 @@ async fn compare(arguments: &Arguments, directory: &Path) -> Result<(), Fault> {
         &[],
     )
     .await?;
+    // The example is there now, and the rest comes beside it.
+    let workload = Workload::read(&arguments.workload)?;
+    for file in bundle::files(&workload).entries {
+        let path = directory.join(&file.path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, &file.bytes)?;
+    }
+    while statements(server.admin)? < workload.statements() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let length = Duration::from_secs(arguments.seconds);
     let mut found: [Vec<Measured>; 2] = Default::default();
     let mut swaps = 0;
@@ -109,6 +116,17 @@ async fn compare(arguments: &Arguments, directory: &Path) -> Result<(), Fault> {
         arguments.documents
     );
     Ok(())
+}
+
+/// How many statements are in force.
+fn statements(admin: u16) -> Result<usize, Fault> {
+    let mut stream = TcpStream::connect(("127.0.0.1", admin))?;
+    stream.write_all(b"GET /snapshot HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (_, body) = text.split_once("\r\n\r\n").unwrap_or_default();
+    let snapshot: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    Ok(snapshot["statements"].as_u64().unwrap_or_default() as usize)
 }
 
 /// Changes documents twice a second, each whole at once.
