@@ -8,10 +8,15 @@ mod generated;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use generated::Chance;
+use sidegate::engine::{DecisionCache, Document, Layers, View, judge};
 use sidegate::loader::reload::compile;
 use sidegate::loader::source::{Limits, read_once};
-use sidegate::model::{Body, Headers, HttpCall, Peer, Protocol, Timestamp};
+use sidegate::model::{
+    Action, Body, Context, Credential, Delegation, Headers, HttpCall, Peer, Principal, Protocol,
+    Request, Resource, ResourceName, Timestamp,
+};
 use sidegate::pdp::{Asker, Pdp, Question};
+use sidegate::policy::{Findings, Keys, Policy, PolicyKind, json};
 use sidegate::snapshot::Store;
 use sidegate::telemetry::Metrics;
 use std::hint::black_box;
@@ -79,5 +84,60 @@ fn checking(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, deciding, checking);
+/// Where a decision is worth keeping: statements that no index tells apart, tested one by one, beside
+/// finding the decision by all that it depends on.
+fn remembering(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decide/remembered");
+    for statements in [16, 32, 64, 128, 256] {
+        let all: Vec<String> = (0..statements)
+            .map(|number| {
+                format!(
+                    r#"{{"Effect":"Allow","Action":"orders:Get*","Resource":"*","Condition":{{"IpAddress":{{"aws:SourceIp":"10.{number}.0.0/16"}}}}}}"#
+                )
+            })
+            .collect();
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+            all.join(",")
+        );
+        let node = json::parse(&text).expect("JSON");
+        let mut findings = Findings::new("bench");
+        let keys = Keys::of_closed_world();
+        let policy = Policy::parse(&node, PolicyKind::Identity, &keys, &mut findings);
+        let document = Arc::new(Document::compile("bench", &policy.expect("a policy")));
+        let view = View::new([document]);
+        let principal =
+            Principal::of_arn("arn:aws:iam::210000000001:user/ana", None).expect("an ARN");
+        let action = Action::parse("orders:GetItem").expect("an action");
+        let resource = Resource {
+            name: ResourceName::parse("arn:aws:orders:eu-1:210000000001:item/7").expect("an ARN"),
+            owner: principal.account(),
+            delegation: Delegation::Default,
+        };
+        let mut context = Context::new();
+        context.set("aws:SourceIp", "10.9.1.2");
+        let request = Request {
+            principal: &principal,
+            credential: Credential::Ordinary,
+            forwarded: false,
+            action: &action,
+            resource: &resource,
+            context: &context,
+        };
+        let layers = Layers {
+            identity: Some(&view),
+            ..Layers::default()
+        };
+        let cache = DecisionCache::new(0);
+        group.bench_function(BenchmarkId::new("made", statements), |bencher| {
+            bencher.iter(|| judge(black_box(&layers), black_box(&request)));
+        });
+        group.bench_function(BenchmarkId::new("found", statements), |bencher| {
+            bencher.iter(|| cache.judge(black_box(&layers), black_box(&request), NOW));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, deciding, checking, remembering);
 criterion_main!(benches);
