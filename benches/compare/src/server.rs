@@ -257,6 +257,12 @@ pub(crate) async fn start(
                 .map_while(Result::ok)
                 .find_map(|line| Some(line.strip_prefix("BEN=")?.split(' ').next()?.to_owned()))
                 .ok_or("no token was printed")?;
+            // With a bundle of its own the tokens are beside the example, in files.
+            let token = match bundle {
+                Some(bundle) => std::fs::read_to_string(bundle.join(".sidegate/ben.jwt"))?,
+                None => token,
+            };
+            let token = token.trim().to_owned();
             // Nobody reads the rest, and nothing may wait for that.
             std::thread::spawn(move || lines.for_each(drop));
             (process, token)
