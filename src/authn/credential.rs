@@ -191,8 +191,11 @@ fn bearer(token: &str) -> Result<Bearer<'_>, CredentialError> {
     if token.contains(',') {
         return Err(CredentialError::Several);
     }
-    let allowed = |byte: u8| IN_TOKENS.get(usize::from(byte)) == Some(&true);
-    if !token.bytes().all(allowed) {
+    // Without a branch on each byte a processor looks at many in one step.
+    if !token
+        .bytes()
+        .fold(true, |all, byte| all & is_of_tokens(byte))
+    {
         return Err(CredentialError::Malformed);
     }
     Ok(if token.starts_with(SESSION_PREFIX) {
@@ -202,18 +205,11 @@ fn bearer(token: &str) -> Result<Bearer<'_>, CredentialError> {
     })
 }
 
-/// The bytes that a bearer token may have (RFC 6750).
-#[expect(clippy::indexing_slicing, reason = "a byte is within the table")]
-const IN_TOKENS: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte.is_ascii() {
-        let is_mark = matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-        table[byte as usize] = byte.is_ascii_alphanumeric() || is_mark;
-        byte += 1;
-    }
-    table
-};
+/// Whether a bearer token may have this byte (RFC 6750).
+const fn is_of_tokens(byte: u8) -> bool {
+    // The range has two marks and the slash beside the digits.
+    matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'-'..=b'9' | b'_' | b'~' | b'+' | b'=')
+}
 
 /// Looks for a second value behind a signature: its parts are separated by commas too, but each is
 /// `name=value` without blanks.

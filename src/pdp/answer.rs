@@ -105,6 +105,9 @@ pub fn identity_headers<'o>(outcome: &'o Outcome, id: &'o DecisionId) -> Option<
         .then_some(headers)
 }
 
+/// Names of header fields; there is room for all of our own.
+pub(crate) type Names<'c> = SmallVec<[&'c str; 12]>;
+
 /// Whether the credentials of an allowed request go on to the upstream (HDR-03).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Forwarding {
@@ -122,7 +125,7 @@ pub fn headers_to_remove<'c>(
     set: &[(&'static str, &str)],
     call: Option<&'c HttpCall>,
     forwarding: Forwarding,
-) -> Vec<&'c str> {
+) -> Names<'c> {
     let of_client = call
         .into_iter()
         .flat_map(|call| call.headers.iter().map(|(name, _)| name));
@@ -132,14 +135,12 @@ pub fn headers_to_remove<'c>(
     };
     // Where the PEP does not show every header, the other spelling may be there unseen. All of them
     // are in order.
-    let ours = credentials
-        .iter()
-        .chain(&OWNED_HEADERS)
-        .chain(&OWNED_OTHERWISE);
-    let mut remove: Vec<&str> = Vec::with_capacity(16);
+    let mut remove = Names::new();
     // HDR-02: removal happens last, so a name that is set must not be removed as well.
     let is_set = |name: &str| set.iter().any(|(set, _)| *set == name);
-    remove.extend(ours.copied().filter(|name| !is_set(name)));
+    remove.extend_from_slice(credentials);
+    remove.extend(OWNED_HEADERS.into_iter().filter(|name| !is_set(name)));
+    remove.extend_from_slice(&OWNED_OTHERWISE);
     let before = remove.len();
     remove.extend(of_client.filter(|name| is_owned(name) && !is_set(name)));
     if remove.len() > before {

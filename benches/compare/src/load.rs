@@ -22,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) path: &'static str,
     /// The message with its gRPC prefix.
     pub(crate) frame: Bytes,
+    /// What the answer of an allow holds; without it, the answer is one of `ext_authz`.
+    allow: Option<&'static [u8]>,
 }
 
 /// What was measured.
@@ -44,7 +46,14 @@ impl Call {
         Self {
             path,
             frame: frame.into(),
+            allow: None,
         }
+    }
+
+    /// For a protocol that is not `ext_authz`: an allow is an answer that holds these bytes.
+    pub(crate) fn allowed_by(self, allow: &'static [u8]) -> Self {
+        let allow = Some(allow);
+        Self { allow, ..self }
     }
 
     fn request(&self) -> Request<()> {
@@ -107,9 +116,13 @@ pub(crate) async fn call(send: &mut SendRequest<Bytes>, call: &Call) -> Result<b
             .get("grpc-status")
             .is_some_and(|status| status == "0")
     });
-    // The prefix is five bytes; then comes field one, a status of no bytes, or nothing at all.
-    let is_allow =
-        first.is_none_or(|data| !matches!(data.get(5..7), Some([0x0a, length]) if *length > 0));
+    let is_allow = match call.allow {
+        // The prefix is five bytes; then comes field one, a status of no bytes, or nothing at all.
+        None => {
+            first.is_none_or(|data| !matches!(data.get(5..7), Some([0x0a, length]) if *length > 0))
+        }
+        Some(allow) => first.is_some_and(|data| data.windows(allow.len()).any(|at| at == allow)),
+    };
     Ok(succeeded && is_allow)
 }
 

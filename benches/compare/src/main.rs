@@ -1,6 +1,7 @@
 //! Measures Sidegate beside other policy engines, and beside a server that decides nothing.
 
 mod bundle;
+mod cerbos;
 mod engine;
 #[cfg(feature = "engines")]
 mod engines;

@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// Over how many connections calls go when many are in flight
     #[arg(long, default_value_t = 4)]
     connections: usize,
+    /// The program of Cerbos, to measure it as well
+    #[arg(long, value_name = "PATH")]
+    cerbos: Option<PathBuf>,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -43,6 +46,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Kind {
     Floor,
     Sidegate,
+    Cerbos,
 }
 
 /// A server that has answered.
@@ -68,7 +72,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Fault> {
     for round in 0..arguments.rounds {
         for transport in ["tcp", "unix"] {
             // Whoever goes first finds the machine in another state: they take turns.
-            let mut kinds = [Kind::Floor, Kind::Sidegate];
+            let mut kinds = vec![Kind::Floor, Kind::Sidegate];
+            kinds.extend(arguments.cerbos.as_ref().map(|_| Kind::Cerbos));
             if round % 2 == 1 {
                 kinds.reverse();
             }
@@ -81,14 +86,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Fault> {
             }
         }
     }
-    let mut table = Table::new(&[
+    let mut columns = vec![
         "transport",
         "measure",
         "floor",
         "sidegate",
         "ratio",
         "spread",
-    ]);
+    ];
+    columns.extend(arguments.cerbos.as_ref().map(|_| "cerbos"));
+    let mut table = Table::new(&columns);
     for ((transport, name), of_kind) in &found {
         let of = |kind: Kind| {
             of_kind
@@ -100,14 +107,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Fault> {
         let values = of_kind.get(&Kind::Sidegate).cloned().unwrap_or_default();
         let least = values.iter().copied().fold(f64::MAX, f64::min);
         let most = values.iter().copied().fold(0.0, f64::max);
-        table.row(&[
+        let mut row = vec![
             (*transport).to_owned(),
             (*name).to_owned(),
             format!("{floor:.1}"),
             format!("{sidegate:.1}"),
             format!("{:.2}", sidegate / floor),
             format!("{least:.1}–{most:.1}"),
-        ]);
+        ];
+        row.extend(
+            arguments
+                .cerbos
+                .as_ref()
+                .map(|_| format!("{:.1}", of(Kind::Cerbos))),
+        );
+        table.row(&row);
     }
     table.print(arguments.json);
     Ok(())
@@ -120,7 +134,11 @@ async fn measure(
 ) -> Result<Vec<(&'static str, f64)>, Fault> {
     let length = Duration::from_secs(arguments.seconds);
     let over_socket = transport == "unix";
-    let server = start(kind, over_socket, &arguments.sidegate, None, &[]).await?;
+    let program = match (kind, &arguments.cerbos) {
+        (Kind::Cerbos, Some(cerbos)) => cerbos,
+        (_, _) => &arguments.sidegate,
+    };
+    let server = start(kind, over_socket, program, None, &[]).await?;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let idle = server.process.resident();
     let (address, call) = (&server.address, &server.call);
@@ -203,7 +221,7 @@ pub(crate) fn free_port() -> std::io::Result<u16> {
 pub(crate) async fn start(
     kind: Kind,
     over_socket: bool,
-    sidegate: &Path,
+    program: &Path,
     bundle: Option<&Path>,
     settings: &[(&str, String)],
 ) -> Result<Started, Fault> {
@@ -215,6 +233,10 @@ pub(crate) async fn start(
         Address::Unix(socket.clone())
     } else {
         Address::Tcp(port)
+    };
+    let listens = match &address {
+        Address::Tcp(port) => format!("127.0.0.1:{port}"),
+        Address::Unix(path) => format!("unix:{}", path.display()),
     };
     let begun = Instant::now();
     let (process, token) = match kind {
@@ -229,12 +251,12 @@ pub(crate) async fn start(
                 "x".repeat(400),
             )
         }
+        Kind::Cerbos => {
+            let process = crate::cerbos::start(program, directory.path(), &listens)?;
+            (process, String::new())
+        }
         Kind::Sidegate => {
-            let listens = match &address {
-                Address::Tcp(port) => format!("127.0.0.1:{port}"),
-                Address::Unix(path) => format!("unix:{}", path.display()),
-            };
-            let mut command = Command::new(sidegate);
+            let mut command = Command::new(program);
             command
                 .args(["serve", "--quickstart"])
                 .env("SIDEGATE_DECISIONS_ADDRESS", listens)
@@ -268,7 +290,10 @@ pub(crate) async fn start(
             (process, token)
         }
     };
-    let what = Call::new(CHECK, &check(&token).encode_to_vec());
+    let what = match kind {
+        Kind::Floor | Kind::Sidegate => Call::new(CHECK, &check(&token).encode_to_vec()),
+        Kind::Cerbos => crate::cerbos::call(),
+    };
     let ready = loop {
         if let Ok(mut send) = connect(&address).await
             && call(&mut send, &what).await.unwrap_or(false)
