@@ -86,6 +86,7 @@ fn checking(criterion: &mut Criterion) {
 
 /// Every layer at once, each with conditions: control policies at three levels, a boundary, a session
 /// policy and the policy of the resource beside those of the identity.
+#[expect(clippy::too_many_lines, reason = "policies, and a question to them")]
 fn layering(criterion: &mut Criterion) {
     let guards = |name: &str| {
         let everything = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;

@@ -3,15 +3,17 @@
 //! Floor 5. Shows counts, times and places; never the text of a policy, a token or a secret
 //! (incident rule 12).
 
+use crate::authn::TokenKeys;
 use crate::clock::Clock;
 use crate::loader::reload::Status;
+use crate::model::Timestamp;
 use crate::snapshot::{Snapshot, Store};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Exposition, Metrics, SnapshotFacts};
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -93,11 +95,24 @@ async fn readyz(State(admin): State<Admin>) -> Response {
     (status, as_json(&body)).into_response()
 }
 
-async fn metrics(State(admin): State<Admin>) -> Response {
-    match admin.metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    if let Some(current) = admin.store.current() {
+        let keys = current.token_keys.as_ref();
+        let end = keys.and_then(TokenKeys::end_of_use);
+        admin.metrics.describe(&SnapshotFacts {
+            compiled_bytes: current.policies.bytes(),
+            statements: current.policies.statements(),
+            digest: current.revision.number(),
+            revocations: current.revocations.len(),
+            token_keys_end_s: end.map(Timestamp::seconds),
+            caches: current.caches(),
+        });
     }
+    let accept = headers.get(header::ACCEPT);
+    let accept = accept.and_then(|value| value.to_str().ok());
+    let form = Exposition::of(accept.unwrap_or_default());
+    let text = admin.metrics.render(form);
+    ([(header::CONTENT_TYPE, form.content_type())], text).into_response()
 }
 
 async fn snapshot(State(admin): State<Admin>) -> Response {

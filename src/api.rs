@@ -12,7 +12,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::engine::{StatementReport, Truth};
 use crate::model::Timestamp;
 use crate::pdp::{
-    Asker, DecisionId, Explained, Outcome, Pair, Pdp, Question, Refusal, Verdict, log,
+    Asker, DecisionId, Explained, Outcome, Pair, Pdp, Question, Refusal, Told, Verdict,
 };
 use crate::proto::sidegate::v1::authorization_server::Authorization;
 use crate::proto::sidegate::v1::{self as proto, ExplainResponse};
@@ -66,14 +66,19 @@ impl AuthorizationService {
             Some(snapshot) => Pdp::answer(snapshot, &question(request), now),
             None => Outcome::refused(Refusal::NoSnapshot),
         }));
-        let outcome = outcome.unwrap_or_else(|_| Outcome::refused(Refusal::Internal));
+        let mut outcome = outcome.unwrap_or_else(|_| Outcome::refused(Refusal::Internal));
         let response = response(&outcome, &id);
-        self.metrics.decided(
-            Door::Api,
-            outcome.label(),
-            stopwatch.elapsed().as_secs_f64(),
-        );
-        log(Door::Api.label(), &outcome, &id);
+        if matches!(outcome.verdict, Verdict::Allow(_)) && !self.pdp.keeps_allow() {
+            outcome.subjects.context = None;
+        }
+        let told = Told {
+            door: Door::Api,
+            id: &id,
+            call: None,
+            arrived: stopwatch,
+            clock: &*self.clock,
+        };
+        self.pdp.tell(&told, &outcome);
         response
     }
 
@@ -191,6 +196,7 @@ fn question(request: IsAuthorizedRequest) -> Question {
         context: known,
         unknown: not_known,
         called_via,
+        is_closed: false,
     }
 }
 

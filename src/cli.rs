@@ -3,9 +3,12 @@
 //! Floor 8. Data goes to stdout, everything else to stderr. Exit status: 0 done or allowed, 1
 //! failed, 2 wrong usage, 3 bundle refused, 4 denied.
 
+mod explain;
 mod healthcheck;
 mod keys;
+mod log;
 mod quickstart;
+mod replay;
 mod report;
 mod serve;
 mod simulate;
@@ -34,6 +37,10 @@ enum Command {
     Validate(validate::Validate),
     /// Decide offline: one question against a bundle, or many cases from a file
     Simulate(simulate::Simulate),
+    /// Tell why one decision of a log was made, by the bundle that made it
+    Explain(explain::Explain),
+    /// Turn a decision log into cases
+    Log(log::Log),
     /// Run the tests that stand beside the policies of a bundle
     Test(test::Test),
     /// Make and rotate the keys of session tokens
@@ -73,6 +80,8 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Simulate(command) => command.run(),
+        Command::Explain(command) => command.run(),
+        Command::Log(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Token(command) => command.run(),

@@ -10,6 +10,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The time of day in whole seconds (GEN-7).
     fn now(&self) -> Timestamp;
+
+    /// The same since 1970 with all that is known of it, for what people read and nothing decides.
+    fn since_epoch(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.now().seconds()).unwrap_or_default())
+    }
 }
 
 /// The clock of the machine.
@@ -17,15 +22,19 @@ pub trait Clock: fmt::Debug + Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let seconds = self.since_epoch().as_secs();
+        Timestamp::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the module that reads the clock"
     )]
-    fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now()
+    fn since_epoch(&self) -> Duration {
+        SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Timestamp::from_seconds(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+            .unwrap_or_default()
     }
 }
 

@@ -14,7 +14,7 @@ pub use values::Values;
 use crate::loader::watch;
 use crate::oidc::ApiServer;
 use crate::pdp::Forwarding;
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFormat, Otlp, decision_log};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -146,9 +146,59 @@ pub const SETTINGS: &[Setting] = &[
         "the file of the authority that vouches for it; empty is those of the system",
     ),
     setting(
+        "decisionlog.output",
+        "stdout",
+        "where decisions are written down: `stdout`, the absolute path of a file, `otlp` or `off`",
+    ),
+    setting(
+        "decisionlog.format",
+        "json",
+        "`json`, or `cloudtrail`: events in the manner of CloudTrail",
+    ),
+    setting(
+        "decisionlog.allows",
+        "0",
+        "the share of allows that is written down, 0 to 1; refusals all are",
+    ),
+    setting(
+        "decisionlog.redact",
+        "path,sourceIp,userAgent,aws:SourceIp,aws:VpcSourceIp,aws:Referer,aws:UserAgent,aws:PrincipalTag/*,aws:RequestTag/*,*:email",
+        "what is left out: members of the record, and condition keys with a `*` at either end",
+    ),
+    setting(
+        "decisionlog.queue",
+        "8192",
+        "how many records may wait to be written; more are dropped and counted",
+    ),
+    setting(
+        "decisionlog.filesize",
+        "64MiB",
+        "how large a file becomes before the next is begun",
+    ),
+    setting(
+        "decisionlog.files",
+        "4",
+        "how many files that are full are kept",
+    ),
+    setting(
+        "otlp.endpoint",
+        "off",
+        "the collector of OpenTelemetry that traces go to: `http://HOST:4317`, or `off`",
+    ),
+    setting(
+        "otlp.protocol",
+        "grpc",
+        "`grpc` without TLS, or `http`: protobuf over HTTP or HTTPS",
+    ),
+    setting(
+        "traces.sample",
+        "0",
+        "the share of checks outside of any trace that is traced, 0 to 1; within a sampled trace all are",
+    ),
+    setting(
         "log.level",
         "info",
-        "`error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,h2=warn`",
+        "`error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,h2=warn`; followed while the server runs",
     ),
     setting(
         "log.format",
@@ -183,6 +233,12 @@ pub struct Config {
     pub drain: Drain,
     /// What is logged.
     pub log: Log,
+    /// How decisions are written down.
+    pub decision_log: decision_log::Settings,
+    /// The collector of OpenTelemetry, if there is one.
+    pub otlp: Option<Otlp>,
+    /// The share of checks that is traced without being asked to.
+    pub traced: f64,
     /// How many threads serve.
     pub threads: usize,
 }

@@ -23,8 +23,8 @@ pub use profile::Profile;
 use crate::clock::{Clock, Stopwatch};
 use crate::model::HttpCall;
 use crate::pdp::{
-    DecisionId, Denial, Dialect, Forwarding, Outcome, Pdp, Refusal, Verdict, headers_to_remove,
-    identity_headers, log,
+    DecisionId, Denial, Dialect, Forwarding, Outcome, Pdp, Refusal, Told, Verdict,
+    headers_to_remove, identity_headers,
 };
 use crate::telemetry::{Door, Metrics};
 use axum::Router;
@@ -96,12 +96,14 @@ impl ForwardAuth {
             }
         };
         let response = self.write(&outcome, &id, profile, call.as_ref());
-        self.metrics.decided(
-            Door::ForwardAuth,
-            outcome.label(),
-            stopwatch.elapsed().as_secs_f64(),
-        );
-        log(Door::ForwardAuth.label(), &outcome, &id);
+        let told = Told {
+            door: Door::ForwardAuth,
+            id: &id,
+            call: call.as_ref(),
+            arrived: stopwatch,
+            clock: &*self.clock,
+        };
+        self.pdp.tell(&told, &outcome);
         response
     }
 

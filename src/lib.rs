@@ -20,6 +20,7 @@
 pub mod admin;
 pub mod api;
 pub mod authn;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;

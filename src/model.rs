@@ -16,6 +16,7 @@ mod request;
 mod secret;
 mod session_duration;
 mod timestamp;
+mod trace_parent;
 
 pub use account::{AccountId, InvalidAccountId};
 pub use action::{Action, InvalidAction};
@@ -29,3 +30,4 @@ pub use request::{Credential, Delegation, Request, Resource, ResourceName};
 pub use secret::Secret;
 pub use session_duration::{DurationRefused, Issuance};
 pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use trace_parent::{SpanId, TraceId, TraceParent};

@@ -20,26 +20,29 @@ mod question;
 mod reason;
 mod session;
 mod target;
+mod tell;
 mod unsettled;
 
 pub use answer::{
     ACCOUNT_HEADER, DECISION_HEADER, DecisionId, Forwarding, HeaderFields, PRINCIPAL_HEADER,
-    SESSION_HEADER, headers_to_remove, identity_headers, log,
+    SESSION_HEADER, headers_to_remove, identity_headers,
 };
 pub use caller::{AuthenticationType, Caller, Signature};
 pub use dialect::{Denial, Dialect, JsonVersion, escaped};
 pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};
 pub use question::{Asker, Explained, Pair, Question};
 pub use session::accepts;
+pub use tell::Told;
 pub use unsettled::Unsettled;
 
 use crate::clock::Stopwatch;
 use crate::engine::Layers;
 use crate::mapping::{Mapped, MappingError, Target as MappedTarget};
-use crate::model::{Context, HttpCall, Request, Timestamp};
+use crate::model::{AccountId, Context, HttpCall, Request, Timestamp};
 use crate::policy::ServiceProtocol;
 use crate::snapshot::{Snapshot, Store};
-use crate::telemetry::{Metrics, Stage};
+use crate::telemetry::decision_log::DecisionLog;
+use crate::telemetry::{Metrics, Stage, Timing, Tracer};
 use std::sync::Arc;
 use target::{Target, ThroughEndpoint};
 
@@ -48,13 +51,30 @@ use target::{Target, ThroughEndpoint};
 pub struct Pdp {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
+    log: Option<Arc<DecisionLog>>,
+    tracer: Option<Arc<Tracer>>,
 }
 
 impl Pdp {
     /// A decision point on `store`.
     #[must_use]
     pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> Self {
-        Self { store, metrics }
+        Self {
+            store,
+            metrics,
+            log: None,
+            tracer: None,
+        }
+    }
+
+    /// With somebody who writes decisions down, and somebody who traces them.
+    #[must_use]
+    pub fn with(self, log: Option<Arc<DecisionLog>>, tracer: Option<Arc<Tracer>>) -> Self {
+        Self {
+            log,
+            tracer,
+            ..self
+        }
     }
 
     /// The snapshot that decides now; `None` before the first.
@@ -73,16 +93,20 @@ impl Pdp {
             revision: Some(snapshot.revision.clone()),
             ..Subjects::default()
         };
-        match self.judge_call(&snapshot, call, now, &mut subjects) {
-            Ok(outcome) => outcome,
+        let begun = Stopwatch::start();
+        let mut timing = Timing::default();
+        let judged = self.judge_call(&snapshot, call, now, &mut subjects, (begun, &mut timing));
+        let timing = Some((begun, timing));
+        match judged {
+            Ok(outcome) => Outcome { timing, ..outcome },
             Err(refusal) => {
-                subjects.of_call(call);
                 let service = snapshot.mapping.service(call);
                 let service = service.or_else(|| snapshot.mapping.protocol_service(call));
                 Outcome {
                     verdict: Verdict::Refuse(refusal),
                     subjects,
                     dialect: Dialect::of(service, call),
+                    timing,
                 }
             }
         }
@@ -94,17 +118,21 @@ impl Pdp {
         call: &HttpCall,
         now: Timestamp,
         subjects: &mut Subjects,
+        (mut stopwatch, timing): (Stopwatch, &mut Timing),
     ) -> Result<Outcome, Refusal> {
-        let mut stopwatch = Stopwatch::start();
-        let caller = authenticate::call(snapshot, call, now);
-        self.metrics
-            .stage(Stage::Authenticate, stopwatch.lap().as_secs_f64());
+        let mut over = |stage| {
+            let took = stopwatch.lap();
+            self.metrics.stage(stage, took.as_secs_f64());
+            timing.note(stage, took);
+        };
+        let (method, caller) = authenticate::call(snapshot, call, now);
+        over(Stage::Authenticate);
+        self.count(method, caller.as_ref().err());
         let caller = caller?;
         subjects.caller(&caller);
         authenticate::check_anonymous(snapshot, &caller, call)?;
         let mapped = snapshot.mapping.resolve(call);
-        self.metrics
-            .stage(Stage::Map, stopwatch.lap().as_secs_f64());
+        over(Stage::Map);
         let mapped = mapped.map_err(|fault| unmapped(&fault))?;
         authenticate::check_coverage(&caller, call, &mapped)?;
         let mut context = Some(context::of_call(&caller, call, &mapped, now, snapshot));
@@ -119,24 +147,49 @@ impl Pdp {
                 context.clone()
             };
             let context = context.unwrap_or_default();
-            let outcome = judge_target(snapshot, &caller, target, &mapped, context, now)?;
-            match (&outcome.verdict, &mut allowed) {
-                (Verdict::Refuse(refusal), _) => return Err(refusal.clone()),
+            let judged = judge_target(snapshot, &caller, target, &mapped, context, now)?;
+            subjects.owner = judged.owner;
+            match (&judged.outcome.verdict, &mut allowed) {
+                (Verdict::Refuse(refusal), _) => {
+                    subjects.context = self.log.as_ref().map(|_| Box::new(judged.context));
+                    return Err(refusal.clone());
+                }
                 // EV-13: all of it, or nothing; what is told of an allow is told of the first.
                 (Verdict::Allow(permit), Some(first)) => first.also(permit),
                 (Verdict::Allow(_), None) => {
                     first_asked = (number != last).then(|| subjects.clone());
-                    allowed = Some(outcome);
+                    allowed = Some(judged.outcome);
                 }
             }
+            if number == last && self.keeps_allow() {
+                subjects.context = Some(Box::new(judged.context));
+            }
         }
-        self.metrics
-            .stage(Stage::Decide, stopwatch.lap().as_secs_f64());
+        over(Stage::Decide);
         // INVARIANT: a mapped call has a target; without one there is nothing to allow.
         let mut allowed = allowed.ok_or(Refusal::Internal)?;
-        allowed.subjects = first_asked.unwrap_or_else(|| std::mem::take(subjects));
+        allowed.subjects = match first_asked {
+            None => std::mem::take(subjects),
+            Some(first) => {
+                let later = std::mem::take(&mut subjects.others).into_iter().skip(1);
+                Subjects {
+                    others: later.chain(subjects.resource.take()).collect(),
+                    context: subjects.context.take(),
+                    ..first
+                }
+            }
+        };
         Ok(allowed)
     }
+}
+
+/// What became of one action on one resource.
+struct Judged {
+    outcome: Outcome,
+    /// What it was judged by.
+    context: Context,
+    /// The account that owns the resource.
+    owner: Option<AccountId>,
 }
 
 /// Judges one action on one resource of a call.
@@ -147,7 +200,7 @@ fn judge_target(
     of_call: &Mapped<'_>,
     mut context: Context,
     now: Timestamp,
-) -> Result<Outcome, Refusal> {
+) -> Result<Judged, Refusal> {
     let target = Target::look_up(
         snapshot,
         &caller.principal,
@@ -183,7 +236,12 @@ fn judge_target(
     {
         refusal.add(&format!(" Encoded authorization failure message: {sealed}"));
     }
-    Ok(outcome)
+    let owner = target.resource.owner;
+    Ok(Judged {
+        outcome,
+        context,
+        owner,
+    })
 }
 
 /// The policies that stand between a caller and a resource of the bundle.

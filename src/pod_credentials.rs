@@ -196,13 +196,14 @@ async fn handle(
     let stopwatch = crate::clock::Stopwatch::start();
     let (parts, _body) = request.into_parts();
     let given = door.give(&parts).await;
-    let label = match &given {
-        Ok(_) => "allow",
-        Err(fault) if fault.status.is_server_error() => "error",
-        Err(_) => "deny",
+    let (label, reason) = match &given {
+        Ok(_) => ("allow", "allowed"),
+        Err(fault) if fault.status.is_server_error() => ("error", "no_credentials"),
+        Err(_) => ("deny", "refused"),
     };
     let elapsed = stopwatch.elapsed().as_secs_f64();
-    door.metrics.decided(Door::PodCredentials, label, elapsed);
+    door.metrics
+        .decided(Door::PodCredentials, label, reason, elapsed, || None);
     let (status, body) = match given {
         Ok(kept) => (StatusCode::OK, body_of(&kept)),
         Err(fault) => {

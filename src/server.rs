@@ -29,7 +29,8 @@ use crate::pod_credentials::PodCredentials;
 use crate::snapshot::Store;
 use crate::sts::TokenService;
 use crate::sts_client::{StsClient, StsClientError};
-use crate::telemetry::Metrics;
+use crate::telemetry::decision_log::{DecisionLog, DecisionLogError};
+use crate::telemetry::{Metrics, OtlpError, Tracer};
 use axum::Router;
 use bind::Listener;
 use connections::{Open, Protocol};
@@ -37,11 +38,15 @@ use door::Door;
 use http::Request;
 use hyper::body::Incoming;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use workers::Workers;
+
+/// How long the end waits for the decision log, and for traces: a sink that hangs must not hold it up.
+const LOG_END: Duration = Duration::from_secs(2);
 
 /// Why a server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +63,12 @@ pub enum ServerError {
     /// Signals cannot be listened to, so that nothing could end the server in an orderly way.
     #[error("cannot listen for signals")]
     Signal(#[source] std::io::Error),
+    /// Decisions cannot be written down.
+    #[error(transparent)]
+    Log(#[from] DecisionLogError),
+    /// Decisions cannot be traced.
+    #[error(transparent)]
+    Traces(#[from] OtlpError),
     /// The threads that serve cannot be started.
     #[error("cannot start the threads that serve")]
     Workers(#[source] std::io::Error),
@@ -93,6 +104,8 @@ pub struct Server {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     source: Source,
+    log: Option<Arc<DecisionLog>>,
+    tracer: Option<Arc<Tracer>>,
 }
 
 /// Where the doors of a server are; ports that were given as zero are the real ones here.
@@ -141,6 +154,12 @@ impl Server {
             )),
             None => None,
         };
+        let otlp = config.otlp.as_ref();
+        let log = DecisionLog::start(&config.decision_log, otlp, &metrics)?;
+        let tracer = match otlp {
+            Some(otlp) => Some(Tracer::start(otlp, config.traced, &metrics)?),
+            None => None,
+        };
         Ok(Self {
             decisions,
             http,
@@ -151,6 +170,8 @@ impl Server {
             metrics,
             clock,
             source,
+            log,
+            tracer,
         })
     }
 
@@ -174,6 +195,7 @@ impl Server {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signal)?;
         let drain = self.config.drain;
+        let (log, tracer) = (self.log.clone(), self.tracer.clone());
         let workers = Workers::start(self.config.threads).map_err(ServerError::Workers)?;
         let (phase, closing, mut doors) = self.open(&workers);
         let patient = tokio::select! {
@@ -192,10 +214,17 @@ impl Server {
                 _ = interrupt.recv() => {}
             }
         };
-        tokio::select! {
+        let ended = tokio::select! {
             clean = close(drain, patient, &closing, &mut doors) => clean,
             () = again => Err(ServerError::Drain),
+        };
+        if let Some(log) = log {
+            log.close(LOG_END);
         }
+        if let Some(tracer) = tracer {
+            tracer.close(LOG_END);
+        }
+        ended
     }
 
     /// Starts every door; they close when the second sender says so.
@@ -209,7 +238,8 @@ impl Server {
     ) {
         let (phase, serving) = watch::channel(Phase::Serving);
         let (closing, closed) = watch::channel(false);
-        let pdp = Pdp::new(Arc::clone(&self.store), Arc::clone(&self.metrics));
+        let pdp = Pdp::new(Arc::clone(&self.store), Arc::clone(&self.metrics))
+            .with(self.log.clone(), self.tracer.clone());
         let (clock, metrics) = (&self.clock, &self.metrics);
         let decisions = &self.config.decisions;
         let status = follow(self.source);

@@ -6,6 +6,7 @@ use crate::authn::{
     AccessKeys, KeySetFile, PeerTable, Remotes, Revocations, SecondFactors, SecretFiles, Session,
     TokenId, TokenKeys, TokenKeysError, Verifier,
 };
+use crate::cache::{CountedCache, Usage};
 use crate::engine::{DecisionCache, Document, PolicySet, Unchanged, View};
 use crate::mapping::{PolicySource, Table};
 use crate::model::{Arn, Timestamp};
@@ -26,6 +27,13 @@ impl Revision {
     #[must_use]
     pub fn new(digest: impl fmt::Display) -> Self {
         Self(digest.to_string().into())
+    }
+
+    /// A number that is the same for the same state; the beginning of the digest.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        let start = self.0.get(..16).unwrap_or_default();
+        u64::from_str_radix(start, 16).unwrap_or_default()
     }
 
     /// The whole digest, in hexadecimal.
@@ -89,7 +97,7 @@ pub const TOKEN_KEYS: &str = "token-keys.json";
 
 /// Compiled session policies by the id of their token, with what they were compiled from: an entry is
 /// only used for the same.
-type SessionPolicies = Cache<TokenId, (Arc<Session>, Arc<View>)>;
+type SessionPolicies = CountedCache<TokenId, (Arc<Session>, Arc<View>)>;
 
 /// A session has a policy that is not there any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +215,9 @@ impl Snapshot {
                     decisions: DecisionCache::default(),
                     condition_keys: bundle.keys.clone(),
                     accounts: bundle.directory.accounts.clone(),
-                    session_policies: Cache::new(MAX_SESSION_POLICIES),
+                    session_policies: CountedCache::of(
+                        Cache::builder().max_capacity(MAX_SESSION_POLICIES),
+                    ),
                 };
                 Ok((snapshot, warnings))
             }
@@ -217,6 +227,19 @@ impl Snapshot {
                 Err(faults.chain(token_keys.err()).collect())
             }
         }
+    }
+
+    /// How its caches are used, by name.
+    #[must_use]
+    pub fn caches(&self) -> [(&'static str, Usage); 5] {
+        let tokens = self.token_keys.as_ref().map(TokenKeys::usage);
+        [
+            ("decisions", self.decisions.usage()),
+            ("tokens", tokens.unwrap_or_default()),
+            ("jwt", self.tokens.usage()),
+            ("signing_keys", self.access_keys.usage()),
+            ("session_policies", self.session_policies.usage()),
+        ]
     }
 
     /// The condition keys that policies are read by.

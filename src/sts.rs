@@ -102,14 +102,15 @@ impl TokenService {
             Err(refusal) => Err(IssueFault::Refused(refusal)),
             Ok(call) => self.answer(&call, &id).await,
         };
-        let label = match &answer {
-            Ok(_) => "allow",
-            Err(IssueFault::Refused(refusal)) => refusal.label(),
-            Err(IssueFault::NoKeys) => "error",
-            Err(_) => "deny",
+        let (label, reason) = match &answer {
+            Ok(_) => ("allow", "allowed"),
+            Err(IssueFault::Refused(refusal)) => (refusal.label(), refusal.reason()),
+            Err(IssueFault::NoKeys) => ("error", "no_keys"),
+            Err(_) => ("deny", "refused"),
         };
         let elapsed = stopwatch.elapsed().as_secs_f64();
-        self.metrics.decided(Door::Sts, label, elapsed);
+        self.metrics
+            .decided(Door::Sts, label, reason, elapsed, || None);
         write(answer, &id)
     }
 

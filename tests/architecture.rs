@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the ground up.
 const FLOORS: &[(u8, &[&str])] = &[
-    (0, &["model"]),
+    (0, &["cache", "model"]),
     (1, &["policy"]),
     (2, &["authn", "engine", "mapping"]),
     (3, &["clock", "snapshot", "telemetry"]),

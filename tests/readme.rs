@@ -290,7 +290,7 @@ fn the_quickstart_prints_commands_that_work() {
         "\"key\": \"x-sidegate-principal\"",
         "\"decision\": \"ALLOW\"",
         "\"users\":2",
-        "sidegate_decisions_total{door=\"ext_authz\",outcome=\"allow\"} 1",
+        "sidegate_decisions_total{door=\"ext_authz\",outcome=\"allow\",reason=\"allowed\"} 1",
     ] {
         assert!(told.contains(text), "no `{text}` in:\n{told}");
     }

@@ -2,6 +2,7 @@
 
 use crate::authn::json::{self, Json};
 use crate::authn::sigv4::{SigV4Error, SigningKey};
+use crate::cache::{CountedCache, Usage};
 use crate::model::Secret;
 use crate::policy::{Diagnostic, User};
 use base64::Engine as _;
@@ -24,7 +25,7 @@ const DERIVED_LIFE: Duration = Duration::from_hours(1);
 #[derive(Clone, Debug)]
 pub struct AccessKeys {
     keys: HashMap<Box<str>, Key>,
-    derived: Cache<String, SigningKey>,
+    derived: CountedCache<String, SigningKey>,
 }
 
 /// The content of a file of the credentials directory, by its path.
@@ -66,15 +67,22 @@ impl Default for AccessKeys {
     fn default() -> Self {
         Self {
             keys: HashMap::new(),
-            derived: Cache::builder()
-                .max_capacity(MAX_DERIVED)
-                .time_to_live(DERIVED_LIFE)
-                .build(),
+            derived: CountedCache::of(
+                Cache::builder()
+                    .max_capacity(MAX_DERIVED)
+                    .time_to_live(DERIVED_LIFE),
+            ),
         }
     }
 }
 
 impl AccessKeys {
+    /// How the signing keys are used that were derived a moment ago.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.derived.usage()
+    }
+
     /// Joins the access keys of users with the files that their secrets are in. Where there is no
     /// credentials directory at all, `file` is `None`, and no key can be used.
     ///

@@ -13,6 +13,7 @@ pub use identity::WebIdentity;
 pub use tags::TagFault;
 
 use crate::authn::{Remotes, Wait};
+use crate::cache::Usage;
 use crate::model::Timestamp;
 use crate::policy::{Diagnostic, OidcProvider};
 use cache::{Verified, VerifiedTokens};
@@ -33,6 +34,12 @@ pub struct Verifier {
 }
 
 impl Verifier {
+    /// How the tokens are used that were verified a moment ago.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.verified.usage()
+    }
+
     /// The most characters of a token (JWT-01).
     pub const MAX_CHARS: usize = 20_000;
 

@@ -29,6 +29,7 @@ pub use packed::Packed;
 use crate::authn::access_key_id::AccessKeyBytes;
 use crate::authn::base64url;
 use crate::authn::sigv4::SigningKey;
+use crate::cache::Usage;
 use crate::model::{Secret, Timestamp};
 use crate::policy::{Policy, PolicyKind};
 use cache::Opened;
@@ -127,6 +128,24 @@ impl TokenKeys {
             names,
             opened: Opened::default(),
         })
+    }
+
+    /// How the tokens are used that were opened a moment ago.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.opened.usage()
+    }
+
+    /// From when on no key of some kind would be left; `None` where that never comes.
+    #[must_use]
+    pub fn end_of_use(&self) -> Option<Timestamp> {
+        let keys = &self.keys;
+        let ends = [
+            last_end(&keys.reading),
+            last_end(&keys.verifying),
+            last_end(&keys.signing),
+        ];
+        ends.into_iter().flatten().min()
     }
 
     /// The trust domain.
@@ -291,6 +310,12 @@ impl TokenKeys {
         let id = u32::from_be_bytes(*id);
         find(&self.keys.reading, id, now)?.open_message(id, salt, body)
     }
+}
+
+/// When the last of some keys ends; `None` where there is none, or one that does not end.
+fn last_end<K>(keys: &[Dated<K>]) -> Option<Timestamp> {
+    let ends: Option<Vec<Timestamp>> = keys.iter().map(|key| key.not_after).collect();
+    ends?.into_iter().max()
 }
 
 /// How long the text of a token is whose claims have so many bytes.

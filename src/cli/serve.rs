@@ -10,12 +10,13 @@ use crate::oidc::Fetcher;
 use crate::policy::Diagnostic;
 use crate::server::{Server, Source};
 use crate::snapshot::Store;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Logging, Metrics, Reload};
 use clap::Args;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -146,10 +147,67 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(failed)?;
-        let ended = runtime.block_on(serve(config, quickstart));
+        let level = Level {
+            settings: self.settings,
+            in_force: config.log.filter.clone(),
+            poll: config.bundle.watch.poll,
+        };
+        let ended = runtime.block_on(async {
+            tokio::spawn(level.follow());
+            serve(config, quickstart).await
+        });
         // A reading of the bundle that hangs must not hold up the end.
         runtime.shutdown_timeout(Duration::from_millis(100));
         ended
+    }
+}
+
+/// The one setting that is followed while the server runs.
+struct Level {
+    settings: Settings,
+    in_force: String,
+    poll: Duration,
+}
+
+impl Level {
+    /// Looks at the file of settings again and again, and on SIGHUP at once.
+    async fn follow(mut self) {
+        let Ok(mut text) = self.settings.text() else {
+            return;
+        };
+        if self.settings.config.is_none() {
+            return;
+        }
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            return;
+        };
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {}
+                () = tokio::time::sleep(self.poll) => {}
+            }
+            // A file that is just being exchanged is looked at again.
+            let Ok(now) = self.settings.text() else {
+                continue;
+            };
+            if now == text {
+                continue;
+            }
+            text = now;
+            let read = self.settings.values();
+            let Ok(config) = read.and_then(|values| self.settings.config(&values)) else {
+                continue;
+            };
+            if config.log.filter != self.in_force && Logging::change(&config.log.filter) {
+                tracing::warn!(
+                    from = self.in_force,
+                    to = config.log.filter,
+                    "the log level is changed"
+                );
+                self.in_force = config.log.filter;
+            }
+            tracing::info!("the settings were read again; all but `log.level` want a restart");
+        }
     }
 }
 
@@ -218,6 +276,7 @@ fn publish(
     match compile(quickstart.files(), "the example inside the binary", now) {
         Ok(loaded) => {
             metrics.published(now.seconds(), loaded.snapshot.source_bytes);
+            metrics.reloaded(Reload::Success, now.seconds());
             store.publish(Arc::new(loaded.snapshot));
             Ok(())
         }

@@ -1,6 +1,7 @@
 //! `sidegate simulate`: decides offline.
 
 mod answer;
+mod of_bundle;
 
 use crate::cli::report::{human, summary};
 use crate::cli::validate::texts;
@@ -24,19 +25,20 @@ const MAX_LINE: u64 = 16 << 20;
 const READ_AHEAD: usize = 1 << 20;
 
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["cases", "bundle"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["cases", "bundle"])))]
 pub(super) struct Simulate {
     /// Judge the cases of a file, one JSON object a line; `-` is stdin
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["principal", "action", "resource", "resource_account", "context", "time"])]
+    #[arg(long, value_name = "FILE", group = "asked", conflicts_with_all = ["principal", "action", "resource", "resource_account", "context", "time"])]
     cases: Option<PathBuf>,
-    /// Judge one question by the bundle in this directory
-    #[arg(long, value_name = "DIR", requires = "action")]
+    /// Judge by the bundle in this directory: one question, or those of cases, whose own policies are
+    /// then not read
+    #[arg(long, value_name = "DIR", requires = "asked")]
     bundle: Option<PathBuf>,
     /// Who asks: an ARN, or the name of a service; anonymous when it is left out
     #[arg(long, value_name = "ARN")]
     principal: Option<String>,
     /// What is to be done, such as `orders:GetOrder`
-    #[arg(long, value_name = "PREFIX:NAME")]
+    #[arg(long, value_name = "PREFIX:NAME", group = "asked")]
     action: Option<String>,
     /// To what; `*` for an action that has no resource
     #[arg(long, value_name = "ARN", default_value = "*")]
@@ -58,7 +60,7 @@ pub(super) struct Simulate {
 impl Simulate {
     pub(super) fn run(self) -> Exit {
         let ended = match (&self.cases, &self.bundle) {
-            (Some(cases), _) => judge_cases(cases, self.explain),
+            (Some(cases), bundle) => judge_cases(cases, bundle.as_deref(), self.explain),
             (None, Some(bundle)) => self.judge_question(bundle),
             (None, None) => return Exit::Usage,
         };
@@ -129,7 +131,7 @@ fn failed(error: &dyn std::error::Error) -> Exit {
 }
 
 /// The snapshot of a bundle; what is wrong with it goes to stderr.
-fn load(directory: &Path, now: Timestamp) -> Result<Snapshot, Exit> {
+pub(super) fn load(directory: &Path, now: Timestamp) -> Result<Snapshot, Exit> {
     let files = read_once(directory, &Limits::default()).map_err(|error| failed(&error))?;
     match compile(&files, "", now) {
         Ok(loaded) => Ok(loaded.snapshot),
@@ -142,7 +144,14 @@ fn load(directory: &Path, now: Timestamp) -> Result<Snapshot, Exit> {
     }
 }
 
-fn judge_cases(path: &Path, explain: bool) -> Result<Exit, Exit> {
+fn judge_cases(path: &Path, bundle: Option<&Path>, explain: bool) -> Result<Exit, Exit> {
+    let judge: &Judge = &match bundle {
+        None => Box::new(move |line: &str| judge_line(line, explain)) as Box<Judge>,
+        Some(directory) => {
+            let snapshot = load(directory, SystemClock.now())?;
+            Box::new(move |line: &str| of_bundle::judge(&snapshot, line, explain))
+        }
+    };
     let source: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
@@ -156,7 +165,7 @@ fn judge_cases(path: &Path, explain: bool) -> Result<Exit, Exit> {
     let mut cases = Cases::read(source);
     let mut writer = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    match judge_all(&mut cases, &mut writer, explain, workers) {
+    match judge_all(&mut cases, &mut writer, judge, workers) {
         Ok(true) => Ok(Exit::Done),
         Ok(false) => Ok(Exit::Failed),
         Err(error) => Err(failed(&error)),
@@ -168,7 +177,7 @@ fn judge_cases(path: &Path, explain: bool) -> Result<Exit, Exit> {
 fn judge_all(
     cases: &mut Cases<impl Read>,
     writer: &mut impl Write,
-    explain: bool,
+    of_line: &Judge,
     workers: usize,
 ) -> io::Result<bool> {
     let mut all = true;
@@ -178,7 +187,7 @@ fn judge_all(
             return Ok(all);
         }
         let share = batch.len().div_ceil(workers);
-        let judge = |cases: &[Vec<u8>]| cases.iter().map(|case| judge(case, explain)).collect();
+        let judge = |cases: &[Vec<u8>]| cases.iter().map(|case| judge(case, of_line)).collect();
         let answers: Vec<Vec<(String, bool)>> = std::thread::scope(|scope| {
             let mut shares = batch.chunks(share);
             let first = shares.next();
@@ -201,10 +210,12 @@ fn judge_all(
     }
 }
 
-/// The answer to one line, and whether it could be judged.
-fn judge(line: &[u8], explain: bool) -> (String, bool) {
+/// Gives the answer to one line, and whether it could be judged.
+type Judge = dyn Fn(&str) -> (String, bool) + Sync;
+
+fn judge(line: &[u8], of_line: &Judge) -> (String, bool) {
     match std::str::from_utf8(line) {
-        Ok(text) => judge_line(text, explain),
+        Ok(text) => of_line(text),
         Err(_) => (
             "{\"id\":null,\"error\":\"not UTF-8 text\"}".to_owned(),
             false,
@@ -265,7 +276,13 @@ mod tests {
         for workers in [1, 2, 3, 64] {
             let mut cases = Cases::read(io::Cursor::new(&bytes));
             let mut out = Vec::new();
-            let all = judge_all(&mut cases, &mut out, false, workers).unwrap();
+            let all = judge_all(
+                &mut cases,
+                &mut out,
+                &|line| judge_line(line, false),
+                workers,
+            )
+            .unwrap();
             assert!(!all);
             answers.push(out);
         }
@@ -329,7 +346,7 @@ mod tests {
             given: &given,
             seen: Vec::new(),
         };
-        judge_all(&mut cases, &mut writer, false, 2).unwrap();
+        judge_all(&mut cases, &mut writer, &|line| judge_line(line, false), 2).unwrap();
         assert_eq!(writer.seen, [1, 2, 3]);
     }
 }

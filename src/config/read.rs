@@ -6,7 +6,8 @@ use crate::loader::watch;
 use crate::oidc::ApiServer;
 use crate::pdp::Forwarding;
 use crate::policy::{Diagnostic, Place};
-use crate::telemetry::LogFormat;
+use crate::telemetry::decision_log::{self, Format, Output, Redaction};
+use crate::telemetry::{LogFormat, Otlp, OtlpProtocol};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,9 @@ impl Reader<'_> {
                 _ => None,
             },
         );
+        let decision_log = self.decision_log();
+        let otlp = self.otlp();
+        let traced = self.read("traces.sample", "a number from 0 to 1", share);
         let threads = self.read(
             "runtime.threads",
             "`auto`, or 1 to 256",
@@ -128,7 +132,86 @@ impl Reader<'_> {
                 filter: filter?,
                 format: format?,
             },
+            decision_log: decision_log?,
+            otlp: otlp?.0,
+            traced: traced?,
             threads: threads?,
+        })
+    }
+
+    fn decision_log(&mut self) -> Option<decision_log::Settings> {
+        let output = self.read(
+            "decisionlog.output",
+            "`stdout`, `otlp`, `off`, or a path that begins with a slash",
+            |text| match text {
+                "off" => Some(Output::Off),
+                "stdout" => Some(Output::Stdout),
+                "otlp" => Some(Output::Otlp),
+                path if path.starts_with('/') => Some(Output::File(path.into())),
+                _ => None,
+            },
+        );
+        let format = self.read(
+            "decisionlog.format",
+            "`json` or `cloudtrail`",
+            |text| match text {
+                "json" => Some(Format::Json),
+                "cloudtrail" => Some(Format::CloudTrail),
+                _ => None,
+            },
+        );
+        let allows = self.read("decisionlog.allows", "a number from 0 to 1", share);
+        let redaction = self.read(
+            "decisionlog.redact",
+            "`accessKey`, `host`, `path`, `session`, `sourceIdentity`, `sourceIp`, `userAgent`, or condition keys such as `aws:SourceIp` or `aws:PrincipalTag/*`",
+            Redaction::parse,
+        );
+        let queue = self.read("decisionlog.queue", "1 to 1000000", |text| {
+            text.parse()
+                .ok()
+                .filter(|number| (1..=1_000_000).contains(number))
+        });
+        let largest_file = self.read(
+            "decisionlog.filesize",
+            "a number with a unit: `64MiB`",
+            |text| size(text).filter(|bytes| *bytes >= 4_096),
+        );
+        let kept_files = self.read("decisionlog.files", "0 to 1000", |text| {
+            text.parse().ok().filter(|number| *number <= 1_000)
+        });
+        Some(decision_log::Settings {
+            output: output?,
+            format: format?,
+            allows: allows?,
+            redaction: redaction?,
+            queue: queue?,
+            largest_file: largest_file?,
+            kept_files: kept_files?,
+        })
+    }
+
+    fn otlp(&mut self) -> Option<Collector> {
+        let protocol = self.read("otlp.protocol", "`grpc` or `http`", |text| match text {
+            "grpc" => Some(OtlpProtocol::Grpc),
+            "http" => Some(OtlpProtocol::Http),
+            _ => None,
+        })?;
+        let (schemes, hint): (&[&str], _) = match protocol {
+            OtlpProtocol::Grpc => (
+                &["http://"],
+                "`http://HOST:4317`, or `off`; for TLS say `otlp.protocol: http`",
+            ),
+            OtlpProtocol::Http => (&["http://", "https://"], "`https://HOST:4318`, or `off`"),
+        };
+        self.read("otlp.endpoint", hint, |text| {
+            if text == "off" {
+                return Some(Collector(None));
+            }
+            let uri: http::Uri = text.parse().ok()?;
+            let is_known = schemes.iter().any(|scheme| text.starts_with(scheme));
+            let endpoint = text.to_owned();
+            let collector = Collector(Some(Otlp { endpoint, protocol }));
+            (is_known && uri.host().is_some()).then_some(collector)
         })
     }
 
@@ -212,6 +295,9 @@ impl Reader<'_> {
     }
 }
 
+/// A collector that there may be.
+struct Collector(Option<Otlp>);
+
 /// A door that may be closed.
 struct Door(Option<Address>);
 
@@ -240,6 +326,23 @@ fn duration(text: &str) -> Option<Duration> {
         "s" => Some(Duration::from_secs(number)),
         "m" => number.checked_mul(60).map(Duration::from_secs),
         "h" => number.checked_mul(3_600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn share(text: &str) -> Option<f64> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+}
+
+fn size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    match text.strip_prefix(digits)? {
+        "KiB" => number.checked_mul(1 << 10),
+        "MiB" => number.checked_mul(1 << 20),
+        "GiB" => number.checked_mul(1 << 30),
         _ => None,
     }
 }
@@ -274,6 +377,28 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units_and_shares_are_parts() {
+        for (text, expected) in [
+            ("64MiB", Some(64 << 20)),
+            ("1KiB", Some(1_024)),
+            ("64", None),
+            ("MiB", None),
+            ("1MB", None),
+            ("99999999999GiB", None),
+        ] {
+            assert_eq!(size(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("0.5", Some(0.5)),
+            ("1.1", None),
+            ("-0.1", None),
+            ("NaN", None),
+        ] {
+            assert_eq!(share(text), expected, "{text}");
         }
     }
 }

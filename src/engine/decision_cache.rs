@@ -4,6 +4,7 @@
 //! are looked for: see [`WORTH`]. The key holds everything that the decision depends on, whole and
 //! each with its length before it, so that no two different questions share one.
 
+use crate::cache::{CountedCache, Usage};
 use crate::engine::judge::{Layers, judge};
 use crate::engine::view::View;
 use crate::model::{
@@ -68,7 +69,7 @@ impl Clock {
 /// Decisions by everything that they depend on. One cache is for the documents of one snapshot;
 /// views are told apart by their numbers, which no two views of a process share.
 pub struct DecisionCache {
-    entries: Cache<Arc<[u8]>, Arc<Entry>>,
+    entries: CountedCache<Arc<[u8]>, Arc<Entry>>,
     worth: usize,
 }
 
@@ -97,15 +98,22 @@ impl DecisionCache {
     /// A cache for decisions that test `worth` statements or more.
     #[must_use]
     pub fn new(worth: usize) -> Self {
-        Self {
-            entries: Cache::builder()
+        let builder =
+            Cache::builder()
                 .max_capacity(MAX_BYTES)
                 .weigher(|key: &Arc<[u8]>, _: &Arc<Entry>| {
                     u32::try_from(key.len() + OVERHEAD).unwrap_or(u32::MAX)
-                })
-                .build(),
+                });
+        Self {
+            entries: CountedCache::of(builder),
             worth,
         }
+    }
+
+    /// How it is used.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.entries.usage()
     }
 
     /// Judges a request by its layers at the time `now`, or finds what was judged. The credentials
@@ -121,9 +129,8 @@ impl DecisionCache {
             return judge(layers, request);
         };
         let second = now.seconds();
-        if let Some(found) = self.entries.get(&*key)
-            && (found.holds.0..found.holds.1).contains(&second)
-        {
+        let holds_now = |entry: &Arc<Entry>| (entry.holds.0..entry.holds.1).contains(&second);
+        if let Some(found) = self.entries.get_if(&*key, holds_now) {
             return found.decision.clone();
         }
         let decision = judge(layers, request);
@@ -142,7 +149,7 @@ impl DecisionCache {
     /// How many decisions are kept, about.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.entries.entry_count()
+        self.entries.len()
     }
 
     /// Whether none is kept, about.

@@ -79,15 +79,11 @@ fn header(response: &mut Writer, name: &str, value: &str) {
 /// What access logs of Envoy may show (rule 40); nothing secret.
 fn write_metadata(metadata: &mut Writer, outcome: &Outcome, id: &DecisionId) {
     let subjects = &outcome.subjects;
-    let reason = match &outcome.verdict {
-        Verdict::Allow(_) => "allowed",
-        Verdict::Refuse(refusal) => refusal.reason(),
-    };
     let revision = subjects.revision.as_ref();
     for (name, value) in [
         ("decision_id", Some(id.as_str())),
         ("outcome", Some(outcome.label())),
-        ("reason", Some(reason)),
+        ("reason", Some(outcome.reason())),
         ("principal", subjects.principal.as_deref()),
         ("action", subjects.action.as_deref()),
         ("resource", subjects.resource.as_deref()),

@@ -6,7 +6,7 @@ use crate::ext_authz::message::Writer;
 use crate::ext_authz::read;
 use crate::ext_authz::response::write;
 use crate::model::HttpCall;
-use crate::pdp::{DecisionId, Forwarding, Outcome, Pdp, Refusal, log};
+use crate::pdp::{DecisionId, Forwarding, Outcome, Pdp, Refusal, Told};
 use crate::telemetry::{Door, Metrics};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -102,12 +102,14 @@ impl CheckService {
         let told = catch_unwind(AssertUnwindSafe(|| {
             let id = DecisionId::random();
             let response = write(outcome, &id, call, self.settings.forwarding);
-            self.metrics.decided(
-                Door::ExtAuthz,
-                outcome.label(),
-                stopwatch.elapsed().as_secs_f64(),
-            );
-            log(Door::ExtAuthz.label(), outcome, &id);
+            let told = Told {
+                door: Door::ExtAuthz,
+                id: &id,
+                call,
+                arrived: stopwatch,
+                clock: &*self.clock,
+            };
+            self.pdp.tell(&told, outcome);
             response
         }));
         // What could not be told is denied, whatever was decided.

@@ -282,8 +282,9 @@ impl Loader {
                 error: None,
             },
         };
-        self.metrics.reloaded(Reload::Failure);
-        self.status.send_replace(failure.status(self.clock.now()));
+        let now = self.clock.now();
+        self.metrics.reloaded(Reload::Failure, now.seconds());
+        self.status.send_replace(failure.status(now));
         // K2.6: once for each state of the directory.
         if told.as_ref() != Some(&failure.told) {
             failure.log(&self.directory, self.store.current().is_some());
@@ -339,7 +340,8 @@ impl Loader {
             known.snapshot.revision == revision && known.secrets == of_secrets
         });
         if is_current {
-            self.metrics.reloaded(Reload::Unchanged);
+            let now = self.clock.now().seconds();
+            self.metrics.reloaded(Reload::Unchanged, now);
             self.status.send_replace(Status::Current);
             return Ok(None);
         }
@@ -375,7 +377,7 @@ impl Loader {
             "a snapshot is in force"
         );
         self.metrics.published(now.seconds(), bytes);
-        self.metrics.reloaded(Reload::Success);
+        self.metrics.reloaded(Reload::Success, now.seconds());
         let snapshot = Arc::new(snapshot);
         drop(self.store.publish(Arc::clone(&snapshot)));
         let before = known.replace(Known::new(snapshot, &files, of_secrets));

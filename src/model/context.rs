@@ -271,6 +271,11 @@ impl Context {
         entries.into_iter().map(|(key, value)| (key, value))
     }
 
+    /// The families of keys that are unknown as a whole.
+    pub fn unknown_families(&self) -> impl Iterator<Item = &str> {
+        self.unknown_families.iter().map(AsRef::as_ref)
+    }
+
     fn position(&self, key: &ContextKey) -> Option<usize> {
         self.find(key.fingerprint, &key.text)
     }

@@ -215,9 +215,9 @@ impl Headers {
         // Of ASCII, which nearly every value is, bytes tell; without a branch on each of them, a
         // processor looks at many in one step.
         let is_control = if text.is_ascii() {
-            text.bytes().fold(false, |found, byte| {
-                found | (byte.is_ascii_control() & (byte != b'\t'))
-            })
+            let is_control = |byte: u8| matches!(byte, 0..=8 | 10..=31 | 127);
+            text.bytes()
+                .fold(false, |found, byte| found | is_control(byte))
         } else {
             text.chars().any(|c| c.is_control() && c != '\t')
         };

@@ -1,7 +1,7 @@
 //! What every door says in the same words: identity headers and the body of a denial.
 
 use crate::model::HttpCall;
-use crate::pdp::{Outcome, Refusal, Verdict};
+use crate::pdp::Outcome;
 use smallvec::SmallVec;
 use std::fmt;
 
@@ -148,51 +148,4 @@ pub fn headers_to_remove<'c>(
         remove.dedup();
     }
     remove
-}
-
-/// Writes one decision to the log: a refusal at the level `info`, an allow at `debug`.
-pub fn log(door: &'static str, outcome: &Outcome, id: &DecisionId) {
-    let subjects = &outcome.subjects;
-    let (principal, action) = (subjects.principal.as_deref(), subjects.action.as_deref());
-    let resource = subjects.resource.as_deref();
-    let decision_id = id.as_str();
-    match &outcome.verdict {
-        Verdict::Allow(permit) => {
-            let statements = permit.statements();
-            tracing::debug!(
-                door,
-                decision_id,
-                principal,
-                action,
-                resource,
-                ?statements,
-                "allowed"
-            );
-        }
-        Verdict::Refuse(refusal) => {
-            let (reason, rule) = match refusal {
-                Refusal::Unauthenticated { label, rule, .. } => (*label, Some(*rule)),
-                refusal => (refusal.reason(), None),
-            };
-            let (outcome, message) = (outcome.label(), refusal.message());
-            let call = subjects.call.as_ref();
-            let (method, host) = (call.map(|call| &*call.0), call.map(|call| &*call.1));
-            let access_key = call.and_then(|call| call.2.as_deref());
-            tracing::info!(
-                door,
-                decision_id,
-                outcome,
-                reason,
-                rule,
-                principal,
-                action,
-                resource,
-                method,
-                host,
-                access_key,
-                message,
-                "refused"
-            );
-        }
-    }
 }

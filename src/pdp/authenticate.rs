@@ -16,35 +16,54 @@ use crate::pdp::target::Target;
 use crate::pdp::{context, layers_of, session};
 use crate::policy::{PayloadMode, ServiceProtocol, Signing};
 use crate::snapshot::Snapshot;
+use crate::telemetry::Method;
 use std::sync::Arc;
 
-/// Authenticates an HTTP call.
+/// Authenticates an HTTP call; tells by which method, too.
 pub(super) fn call(
     snapshot: &Snapshot,
     call: &HttpCall,
     now: Timestamp,
-) -> Result<Arc<Caller>, Refusal> {
+) -> (Method, Result<Arc<Caller>, Refusal>) {
     let query = call.target.split_once('?').map(|(_, query)| query);
-    let presented = presented(&call.headers, query).map_err(|fault| {
-        let is_signed = presents_signature(&call.headers, query);
-        let failure = fault.failure(is_signed);
-        refused(fault.label(), failure, fault.rule(), &fault)
-    })?;
+    let presented = match presented(&call.headers, query) {
+        Ok(presented) => presented,
+        Err(fault) => {
+            let is_signed = presents_signature(&call.headers, query);
+            let failure = fault.failure(is_signed);
+            let method = if is_signed {
+                Method::SigV4
+            } else {
+                Method::None
+            };
+            let refusal = refused(fault.label(), failure, fault.rule(), &fault);
+            return (method, Err(refusal));
+        }
+    };
     match presented {
-        Presented::None => peer(snapshot, call, now).map(Arc::new),
+        Presented::None => match peer(snapshot, call, now) {
+            Ok(caller) if caller.principal == Principal::Anonymous => {
+                (Method::None, Ok(Arc::new(caller)))
+            }
+            peer => (Method::Mtls, peer.map(Arc::new)),
+        },
         Presented::Bearer(Bearer::WebIdentity(token)) => {
             let facts = |context: &mut Context| context::set_network(context, call);
-            token_session(snapshot, token, now, facts)
+            (Method::Jwt, token_session(snapshot, token, now, facts))
         }
         Presented::Bearer(Bearer::Session(token)) => {
-            bearer_session(snapshot, call, token, now).map(Arc::new)
+            let caller = bearer_session(snapshot, call, token, now);
+            (Method::SessionToken, caller.map(Arc::new))
         }
         Presented::SigV4Header => {
-            signed(snapshot, call, SignedCall::of_header(call), now).map(Arc::new)
+            let read = SignedCall::of_header(call);
+            let caller = signed(snapshot, call, read, now);
+            (Method::SigV4, caller.map(Arc::new))
         }
         Presented::SigV4Query => {
             let read = SignedCall::of_query(query.unwrap_or_default());
-            signed(snapshot, call, read, now).map(Arc::new)
+            let caller = signed(snapshot, call, read, now);
+            (Method::SigV4, caller.map(Arc::new))
         }
     }
 }

@@ -169,6 +169,19 @@ pub(super) fn of_question(
     now: Timestamp,
 ) -> Result<Context, KeyFault> {
     let mut context = Context::new();
+    if question.is_closed {
+        for (key, values) in &question.context {
+            context.set_all(key, values.iter().map(|value| value.as_str().into()));
+        }
+        for key in &question.unknown {
+            if key.ends_with(['/', ':']) {
+                context.set_unknown_family(key.clone());
+            } else {
+                context.set_unknown(key);
+            }
+        }
+        return Ok(context);
+    }
     for (key, values) in &question.context {
         let folded = admit(key)?;
         if context.lookup(&folded).is_none() {

@@ -1,14 +1,16 @@
 //! What the decision point answers.
 
-use crate::authn::{Failure, SignedCall};
+use crate::authn::Failure;
+use crate::clock::Stopwatch;
 use crate::engine::{Layers, View};
 use crate::model::{
-    AccountId, Action, Decision, EvaluationFault, Grant, HttpCall, Layer, Reason, Request,
+    AccountId, Action, Context, Decision, EvaluationFault, Grant, HttpCall, Layer, Reason, Request,
     ResourceName, StatementRef,
 };
 use crate::pdp::caller::Caller;
 use crate::pdp::dialect::Dialect;
 use crate::snapshot::Revision;
+use crate::telemetry::Timing;
 use std::sync::Arc;
 
 /// A verdict, and what it is about.
@@ -20,6 +22,8 @@ pub struct Outcome {
     pub subjects: Subjects,
     /// How a denial is written.
     pub dialect: Dialect,
+    /// When the first stage began, and how long each took.
+    pub timing: Option<(Stopwatch, Timing)>,
 }
 
 /// Whether a request may pass.
@@ -51,8 +55,14 @@ pub struct Subjects {
     pub action: Option<String>,
     /// The resource.
     pub resource: Option<String>,
-    /// Method and host of a call that was refused, and the access key that it names.
-    pub call: Option<(String, String, Option<String>)>,
+    /// The resources of the same call that were judged before it.
+    pub others: Vec<String>,
+    /// The account that owns the resource.
+    pub owner: Option<AccountId>,
+    /// What else is known of the caller.
+    pub caller: Option<Arc<Caller>>,
+    /// What the decision could read, where it is written down: of a refusal always.
+    pub context: Option<Box<Context>>,
     /// The snapshot that decided.
     pub revision: Option<Revision>,
 }
@@ -125,6 +135,7 @@ impl Outcome {
             verdict: Verdict::Refuse(refusal),
             subjects: Subjects::default(),
             dialect: Dialect::default(),
+            timing: None,
         }
     }
 
@@ -159,6 +170,7 @@ impl Outcome {
             verdict,
             subjects,
             dialect: Dialect::default(),
+            timing: None,
         }
     }
 
@@ -190,6 +202,15 @@ impl Outcome {
             Verdict::Refuse(refusal) => refusal.label(),
         }
     }
+
+    /// The reason in answers, metrics and logs; one of a closed set.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match &self.verdict {
+            Verdict::Allow(_) => "allowed",
+            Verdict::Refuse(refusal) => refusal.reason(),
+        }
+    }
 }
 
 impl Permit {
@@ -212,25 +233,17 @@ impl Permit {
 }
 
 impl Subjects {
-    pub(super) fn caller(&mut self, caller: &Caller) {
+    pub(super) fn caller(&mut self, caller: &Arc<Caller>) {
         self.principal = Some(caller.principal.display_name().to_owned());
         self.account = caller.principal.account();
         self.session = caller.principal.session_name().map(str::to_owned);
-    }
-
-    /// What a log says of a refused call beyond who asked for what, which may not be known.
-    pub(super) fn of_call(&mut self, call: &HttpCall) {
-        let query = call.target.split_once('?').map(|(_, query)| query);
-        let signed = SignedCall::of_header(call);
-        let signed = signed.or_else(|_| SignedCall::of_query(query.unwrap_or_default()));
-        let key = signed.ok().map(|signed| signed.access_key_id().to_owned());
-        let cut = |text: &str| text.chars().take(256).collect();
-        self.call = Some((cut(&call.method), cut(&call.authority), key));
+        self.caller = Some(Arc::clone(caller));
     }
 
     pub(super) fn asked(&mut self, action: &Action, resource: &str) {
         self.action = Some(action.as_str().to_owned());
-        self.resource = Some(resource.to_owned());
+        self.others
+            .extend(self.resource.replace(resource.to_owned()));
     }
 }
 

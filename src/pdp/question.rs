@@ -27,6 +27,9 @@ pub struct Question {
     /// Services that repeat the caller's request with the caller's authority, in the order of the
     /// calls (CTX-8); none when the caller itself asks.
     pub called_via: Vec<String>,
+    /// The context is all there is, as somebody wrote it down: nothing is derived from the caller,
+    /// the time or the records of the bundle.
+    pub is_closed: bool,
 }
 
 /// An action and what it is done to.
@@ -99,6 +102,7 @@ impl Question {
             context: Vec::new(),
             unknown: Vec::new(),
             called_via: Vec::new(),
+            is_closed: false,
         }
     }
 
@@ -176,7 +180,7 @@ fn asker(snapshot: &Snapshot, question: &Question, now: Timestamp) -> Result<Arc
 fn decide(
     snapshot: &Snapshot,
     question: &Question,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     pair: &Pair,
     now: Timestamp,
 ) -> Outcome {
@@ -186,19 +190,28 @@ fn decide(
     };
     let request = ready.request(question, caller);
     let layers = layers_of(snapshot, caller, &ready.target, &ready.context);
-    let subjects = subjects(snapshot, pair, Some(caller));
-    Outcome::of_decision(&judge(&layers, &request), &layers, &request, subjects)
+    let mut subjects = subjects(snapshot, pair, Some(caller));
+    subjects.owner = ready.target.resource.owner;
+    let mut outcome = Outcome::of_decision(&judge(&layers, &request), &layers, &request, subjects);
+    outcome.subjects.context = Some(Box::new(ready.context));
+    outcome
 }
 
-fn refused(snapshot: &Snapshot, pair: &Pair, caller: Option<&Caller>, refusal: Refusal) -> Outcome {
+fn refused(
+    snapshot: &Snapshot,
+    pair: &Pair,
+    caller: Option<&Arc<Caller>>,
+    refusal: Refusal,
+) -> Outcome {
     Outcome {
         verdict: Verdict::Refuse(refusal),
         subjects: subjects(snapshot, pair, caller),
         dialect: Dialect::default(),
+        timing: None,
     }
 }
 
-fn subjects(snapshot: &Snapshot, pair: &Pair, caller: Option<&Caller>) -> Subjects {
+fn subjects(snapshot: &Snapshot, pair: &Pair, caller: Option<&Arc<Caller>>) -> Subjects {
     let mut subjects = Subjects {
         revision: Some(snapshot.revision.clone()),
         action: Some(pair.action.clone()),
@@ -254,7 +267,9 @@ fn read<'s>(
         None,
         None,
     )?;
-    context::set_records(&mut context, snapshot, caller, &target);
+    if !question.is_closed {
+        context::set_records(&mut context, snapshot, caller, &target);
+    }
     Ok(Ready {
         action,
         target,

@@ -1,7 +1,10 @@
 //! Where log lines go and what they look like.
 
 use std::io::IsTerminal as _;
-use tracing_subscriber::EnvFilter;
+use std::sync::OnceLock;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +15,26 @@ pub enum LogFormat {
     Human,
     /// For people on a terminal, else JSON.
     Auto,
+}
+
+/// What says which lines are written, so that it can be changed.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// The log of the process.
+#[derive(Clone, Copy, Debug)]
+pub struct Logging;
+
+impl Logging {
+    /// Writes other lines from here on: those that `filter` lets through. False when it is no filter.
+    pub fn change(filter: &str) -> bool {
+        let Ok(filter) = EnvFilter::try_new(filter) else {
+            return false;
+        };
+        // Without a handle, somebody such as a test has installed another log.
+        FILTER
+            .get()
+            .is_none_or(|handle| handle.reload(filter).is_ok())
+    }
 }
 
 impl LogFormat {
@@ -29,17 +52,23 @@ impl LogFormat {
             Self::Auto => !std::io::stderr().is_terminal(),
         };
         let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let (filter, handle) = reload::Layer::new(filter);
+        let lines = tracing_subscriber::fmt::layer()
             .with_target(false)
             .with_writer(std::io::stderr);
-        // An error means that somebody, such as a test, has installed one before.
-        let _ = if json {
-            builder.json().flatten_event(true).try_init()
+        let lines = if json {
+            lines.json().flatten_event(true).boxed()
         } else {
-            builder
-                .with_ansi(std::io::stderr().is_terminal())
-                .try_init()
+            lines.with_ansi(std::io::stderr().is_terminal()).boxed()
         };
+        // An error means that somebody, such as a test, has installed one before.
+        if tracing_subscriber::registry()
+            .with(filter)
+            .with(lines)
+            .try_init()
+            .is_ok()
+        {
+            let _ = FILTER.set(handle);
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::support::eventually;
 use crate::support::http::{send, try_send};
 use crate::support::sidegate::Sidegate;
 use rustix::process::Signal;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 #[test]
@@ -42,36 +43,103 @@ fn the_state_is_told_and_no_policy_text() {
     }
 }
 
+/// Names with their labels, from lines such as `name{label="value"} 1`; what a histogram adds is left
+/// out.
+fn names_and_labels(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut histograms = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(declared) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = declared.split_once(' ').unwrap();
+            found.entry(name.to_owned()).or_default();
+            if kind == "histogram" {
+                histograms.insert(name.to_owned());
+            }
+        } else if !line.starts_with('#') {
+            let (name, labels) = line.split_once('{').unwrap_or((line, ""));
+            let name = name.split(' ').next().unwrap();
+            let of_histogram = ["_bucket", "_sum", "_count"]
+                .iter()
+                .filter_map(|end| name.strip_suffix(end))
+                .find(|name| histograms.contains(*name));
+            let name = of_histogram.unwrap_or(name);
+            let labels = labels.split("=\"").map(|part| {
+                part.rsplit(['"', ',', '{'])
+                    .next()
+                    .unwrap()
+                    .trim()
+                    .to_owned()
+            });
+            let labels = labels.filter(|label| label != "le" && !label.contains([' ', '}']));
+            let known = found.get_mut(name).expect("declared before");
+            known.extend(labels.filter(|label| !label.is_empty()));
+        }
+    }
+    found
+}
+
 #[test]
-fn the_names_of_metrics_are_stable() {
+fn the_readme_lists_every_metric_with_its_labels() {
     let sidegate = Sidegate::start();
     let text = sidegate.admin("/metrics").body;
-    let mut names: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE "))
-        .collect();
-    names.sort_unstable();
-    let expected = [
-        "sidegate_decision_duration_seconds histogram",
-        "sidegate_decisions_total counter",
-        "sidegate_fetches_total counter",
-        "sidegate_policy_reload_failed gauge",
-        "sidegate_reloads_total counter",
-        "sidegate_requests_in_flight gauge",
-        "sidegate_snapshot_revision gauge",
-        "sidegate_snapshot_source_bytes gauge",
-        "sidegate_snapshot_timestamp_seconds gauge",
-        "sidegate_source_watch_mode gauge",
-        "sidegate_stage_duration_seconds histogram",
-    ];
-    assert_eq!(names, expected);
     let readme = include_str!("../../README.md");
-    for name in expected.iter().filter_map(|line| line.split(' ').next()) {
-        assert!(
-            readme.contains(&format!("`{name}`")),
-            "the README has no `{name}`"
-        );
+    let (_, section) = readme.split_once("\n## Metrics\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let mut listed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').collect();
+        let codes = |cell: &str| -> BTreeSet<String> {
+            let codes = cell.split('`').skip(1).step_by(2);
+            codes.map(str::to_owned).collect()
+        };
+        for name in codes(cells[1]) {
+            listed.insert(name, codes(cells[2]));
+        }
     }
+    let mut there = names_and_labels(&text);
+    // The bundle of the example has no keys that end.
+    there.insert(
+        "sidegate_key_expiry_timestamp_seconds".to_owned(),
+        BTreeSet::from(["kind".to_owned()]),
+    );
+    assert_eq!(there, listed);
+}
+
+#[test]
+fn whoever_understands_it_gets_a_trace_with_a_latency() {
+    let sidegate = Sidegate::start();
+    let bearer = sidegate.bearer("ben");
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let parent = format!("00-{trace}-b7ad6b7169203331-01");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("traceparent", parent.as_str()),
+    ];
+    let reply = send(
+        sidegate.http,
+        "GET",
+        "/authorize/envoy/v1/orders/7",
+        &headers,
+    );
+    assert_eq!(reply.status, 200);
+    let accept = [("accept", "application/openmetrics-text; version=1.0.0")];
+    let open = send(sidegate.admin, "GET", "/metrics", &accept);
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(open.header("content-type"), Some(kind));
+    assert!(open.body.ends_with("# EOF\n"));
+    assert!(open.body.contains("# TYPE sidegate_decisions counter\n"));
+    let examples: Vec<&str> = open
+        .body
+        .lines()
+        .filter(|line| line.contains(&format!(" # {{trace_id=\"{trace}\"}} ")))
+        .collect();
+    let [line] = examples.as_slice() else {
+        panic!("one bucket has it: {examples:?}");
+    };
+    let of_door = "sidegate_decision_duration_seconds_bucket{door=\"forward_auth\",le=\"";
+    assert!(line.starts_with(of_door), "{line}");
+    let plain = sidegate.admin("/metrics");
+    assert!(!plain.body.contains("trace_id"));
 }
 
 #[test]

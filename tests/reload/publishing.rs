@@ -6,7 +6,7 @@ use sidegate::loader::reload::{Loader, Status};
 use sidegate::loader::watch::{Mode, Settings};
 use sidegate::model::Timestamp;
 use sidegate::snapshot::Store;
-use sidegate::telemetry::Metrics;
+use sidegate::telemetry::{Exposition, Metrics};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,8 +52,7 @@ impl Scene {
 
     fn metric(&self, line: &str) -> bool {
         self.metrics
-            .render()
-            .unwrap()
+            .render(Exposition::Prometheus)
             .lines()
             .any(|found| found == line)
     }

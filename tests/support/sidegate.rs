@@ -169,16 +169,22 @@ impl Sidegate {
         send(self.admin, "GET", path, &[])
     }
 
-    /// The value of a metric, by its name with labels.
+    /// The sum of all series of a metric that have these labels: `name` or `name{label="value",…}`.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let text = self.admin("/metrics").body;
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value
-            .unwrap_or_else(|| panic!("no metric `{name}` in:\n{text}"))
-            .parse()
-            .unwrap()
+        let (base, labels) = name.split_once('{').unwrap_or((name, "}"));
+        let labels = labels.trim_end_matches('}').split(',');
+        let labels: Vec<&str> = labels.filter(|label| !label.is_empty()).collect();
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(base)?;
+            let (of_line, value) = rest.rsplit_once(' ')?;
+            let is_base = of_line.is_empty() || of_line.starts_with('{');
+            let has_all = labels.iter().all(|label| of_line.contains(label));
+            (is_base && has_all).then(|| value.parse::<f64>().unwrap())
+        });
+        let values: Vec<f64> = values.collect();
+        assert!(!values.is_empty(), "no metric `{name}` in:\n{text}");
+        values.iter().sum()
     }
 
     /// The value of a metric that counts.

@@ -4,6 +4,7 @@ use crate::authn::jwt::WebIdentity;
 use crate::authn::jwt::claims::Registered;
 use crate::authn::recent::Recent;
 use crate::authn::{KeySet, sha256};
+use crate::cache::{CountedCache, Usage};
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ const LIFE: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub(super) struct VerifiedTokens {
     recent: Recent<Verified>,
-    all: Cache<[u8; 32], Arc<Verified>>,
+    all: CountedCache<[u8; 32], Arc<Verified>>,
 }
 
 /// What was proven of a token.
@@ -59,13 +60,13 @@ impl Default for VerifiedTokens {
     fn default() -> Self {
         let weigh =
             |_: &[u8; 32], entry: &Arc<Verified>| u32::try_from(entry.bytes).unwrap_or(u32::MAX);
+        let builder = Cache::builder()
+            .max_capacity(MAX_BYTES)
+            .weigher(weigh)
+            .time_to_live(LIFE);
         Self {
             recent: Recent::default(),
-            all: Cache::builder()
-                .max_capacity(MAX_BYTES)
-                .weigher(weigh)
-                .time_to_live(LIFE)
-                .build(),
+            all: CountedCache::of(builder),
         }
     }
 }
@@ -77,7 +78,12 @@ impl VerifiedTokens {
             self.recent.put(token, &found);
             Some(found)
         };
-        self.recent.get(token).or_else(look_up)
+        let recent = self.recent.get(token);
+        recent.inspect(|_| self.all.hit()).or_else(look_up)
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.all.usage()
     }
 
     pub(super) fn put(&self, token: &str, verified: &Arc<Verified>) {

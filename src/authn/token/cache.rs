@@ -1,6 +1,7 @@
 //! Tokens that were opened a moment ago.
 
 use crate::authn::token::Session;
+use crate::cache::{CountedCache, Usage};
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,22 +17,24 @@ const LIFE: Duration = Duration::from_hours(1);
 /// revocations and whether its principal is still there are looked at on each use. Refusals are not
 /// kept.
 #[derive(Clone, Debug)]
-pub(super) struct Opened(Cache<[u8; 32], (Arc<Session>, u32)>);
+pub(super) struct Opened(CountedCache<[u8; 32], (Arc<Session>, u32)>);
 
 impl Default for Opened {
     fn default() -> Self {
         let weigh = |_: &[u8; 32], entry: &(Arc<Session>, u32)| entry.1;
-        Self(
-            Cache::builder()
-                .max_capacity(MAX_BYTES)
-                .weigher(weigh)
-                .time_to_live(LIFE)
-                .build(),
-        )
+        let builder = Cache::builder()
+            .max_capacity(MAX_BYTES)
+            .weigher(weigh)
+            .time_to_live(LIFE);
+        Self(CountedCache::of(builder))
     }
 }
 
 impl Opened {
+    pub(super) fn usage(&self) -> Usage {
+        self.0.usage()
+    }
+
     pub(super) fn get(&self, name: &[u8; 32]) -> Option<Arc<Session>> {
         self.0.get(name).map(|(session, _)| session)
     }

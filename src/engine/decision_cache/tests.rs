@@ -65,7 +65,7 @@ impl Asked<'_> {
         };
         let decision = cache.judge(&layers, &request, Timestamp::from_seconds(0));
         assert_eq!(decision, judge(&layers, &request));
-        cache.entries.run_pending_tasks();
+        cache.entries.settle();
         (decision.is_allow(), cache.len())
     }
 }

@@ -1,0 +1,104 @@
+//! Cases that are judged by a bundle and not by policies of their own.
+
+use crate::cli::simulate::answer::QuestionAnswer;
+use crate::model::Timestamp;
+use crate::pdp::{Asker, Pdp, Question};
+use crate::snapshot::Snapshot;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A case, as far as a bundle does not say it. Members that cases have beside these are not read.
+#[derive(Debug, Deserialize)]
+struct Line {
+    #[serde(default)]
+    id: Value,
+    request: Request,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    principal: Principal,
+    action: String,
+    resource: String,
+    #[serde(default)]
+    resource_account: Option<String>,
+    #[serde(default)]
+    context: BTreeMap<String, Values>,
+    time: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Principal {
+    Named(String),
+    Other {
+        #[serde(rename = "type")]
+        kind: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Some(Vec<String>),
+    Unknown { unknown: bool },
+}
+
+/// The answer to one line, and whether it could be judged.
+pub(super) fn judge(snapshot: &Snapshot, line: &str, explain: bool) -> (String, bool) {
+    match answer(snapshot, line, explain) {
+        Ok(answer) => (answer.to_string(), true),
+        Err((id, message)) => (json!({"id": id, "error": message}).to_string(), false),
+    }
+}
+
+fn answer(snapshot: &Snapshot, line: &str, explain: bool) -> Result<Value, (Value, String)> {
+    let Line { id, request } = match serde_json::from_str(line) {
+        Ok(line) => line,
+        Err(fault) => {
+            let case: Option<Value> = serde_json::from_str(line).ok();
+            let id = case.and_then(|mut case| Some(case.get_mut("id")?.take()));
+            return Err((id.unwrap_or_default(), fault.to_string()));
+        }
+    };
+    let refuse = |message: String| (id.clone(), message);
+    let time = Timestamp::parse(&request.time)
+        .map_err(|fault| refuse(format!("`request.time`: {fault}")))?;
+    let time = Timestamp::from_seconds(time.seconds());
+    let asker = match request.principal {
+        Principal::Named(name) => Asker::Named(name),
+        Principal::Other { kind } if kind == "Anonymous" => Asker::Anonymous,
+        Principal::Other { .. } => {
+            return Err(refuse(
+                "`request.principal` is an ARN or a service".to_owned(),
+            ));
+        }
+    };
+    let mut question = Question::of(asker, &request.action, &request.resource);
+    question.pair.resource_account = request.resource_account;
+    question.is_closed = true;
+    for (key, values) in request.context {
+        match values {
+            Values::One(value) => question.context.push((key, vec![value])),
+            Values::Some(values) => question.context.push((key, values)),
+            Values::Unknown { unknown: true } => question.unknown.push(key),
+            Values::Unknown { unknown: false } => {
+                return Err(refuse(format!("`{key}` is a string, a list, or unknown")));
+            }
+        }
+    }
+    let outcome = Pdp::answer(snapshot, &question, time);
+    let mut answer = json!({"id": id});
+    let said = serde_json::to_value(QuestionAnswer::of(&outcome));
+    if let (Some(answer), Ok(Value::Object(said))) = (answer.as_object_mut(), said) {
+        answer.extend(said);
+        if explain && let Ok(explained) = Pdp::explain(snapshot, &question, time) {
+            let text: String = explained.iter().map(ToString::to_string).collect();
+            answer.insert("explain".to_owned(), json!(text));
+        }
+    }
+    Ok(answer)
+}
