@@ -25,6 +25,9 @@ import helm_python as helm
 import kubernetes_validate
 import yaml
 
+# Nothing is written beside the sources.
+sys.dont_write_bytecode = True
+
 import admission
 import properties
 from engine import APP, ROOT, SERVICE, SIDECAR, Charts, Object, Rendered, containers, kustomize, load, pod_template, write
@@ -57,6 +60,13 @@ class Faults:
     def add(self, where: str, texts: list[str]) -> None:
         self.passed += not texts
         self.texts += [f"{where}: {text}" for text in texts]
+
+    def run(self, where: str, check: Callable[[], None]) -> None:
+        """A check that cannot be carried out is a fault, and the others still are."""
+        try:
+            check()
+        except Exception as error:
+            self.texts.append(f"{where}: {type(error).__name__}: {error}")
 
 
 def schema_faults(objects: list[Object], *versions: str) -> list[str]:
@@ -384,20 +394,20 @@ def main() -> None:
     rendered = render_all(charts, faults)
     for label, set_ in rendered.items():
         write(arguments.out / "rendered" / f"{label}.json", set_.objects)
-        faults.add(label, schema_faults(set_.objects + set_.foreign, OLDEST, NEWEST))
-        faults.add(label, properties.objects(set_))
+        faults.run(label, lambda: faults.add(label, schema_faults(set_.objects + set_.foreign, OLDEST, NEWEST)))
+        faults.run(label, lambda: faults.add(label, properties.objects(set_)))
     notes(rendered, faults)
     templates(faults)
-    changes(charts, faults)
-    images(charts, faults)
-    names(charts, faults)
-    negatives(charts, faults)
-    settings(charts, arguments.settings, faults)
-    monitors(rendered, arguments.out, arguments.node_modules, faults)
-    same_sidecar(charts, faults)
-    kustomized(faults)
-    admitted(faults)
-    plain(faults)
+    faults.run("what makes new pods", lambda: changes(charts, faults))
+    faults.run("the image", lambda: images(charts, faults))
+    faults.run("long names", lambda: names(charts, faults))
+    faults.run("negative.yaml", lambda: negatives(charts, faults))
+    faults.run("values.schema.json", lambda: settings(charts, arguments.settings, faults))
+    faults.run("monitors", lambda: monitors(rendered, arguments.out, arguments.node_modules, faults))
+    faults.run("the sidecar of all four", lambda: same_sidecar(charts, faults))
+    faults.run("deploy/kustomize", lambda: kustomized(faults))
+    faults.run("deploy/admission", lambda: admitted(faults))
+    faults.run("deploy/kubernetes", lambda: plain(faults))
 
     for text in faults.texts:
         print(text, file=sys.stderr)

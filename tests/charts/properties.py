@@ -144,6 +144,9 @@ def objects(rendered: Rendered) -> list[str]:
                 faults.append(f"{who}: selects no pod")
         if o["kind"] == "NetworkPolicy":
             faults += [f"{who}: a rule lets in everybody" for r in o["spec"]["ingress"] if not r.get("from")]
+            peers = [p.get("podSelector", {}).get("matchLabels") for r in o["spec"]["ingress"] for p in r.get("from", [])]
+            if not any(p and selects(p, h["metadata"]["labels"]) for p in peers for h in hooks):
+                faults.append(f"{who}: keeps the test out")
     return faults + availability(rendered)
 
 
