@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What is in deploy/monitoring fits together, and fits what Sidegate measures.
 
-`--metrics` is a file with the text of a scrape of a server that has done everything once: a metric that
-is not in it does not exist. All faults are printed, each with its file. Needs PyYAML.
+`--metrics` is a file with the text of a scrape of a server that has done everything once: a metric
+that is not in it does not exist. All faults are printed, each with its file. Needs PyYAML.
 """
 
 import argparse
@@ -33,7 +33,8 @@ TARGET_LABELS = {"namespace", "job", "instance", "pod"}
 GROUPING = {"by", "without", "on", "ignoring", "group_left", "group_right"}
 WORDS = {"and", "or", "unless", "offset", "bool", "inf", "nan"}
 TOKEN = re.compile(
-    r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|\[[^\]]*\]|\d[\w.]*|[A-Za-z_:][\w:]*|[=!]~|!=|[{}(),=]|\S')
+    r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|\[[^\]]*\]|\d[\w.]*|[A-Za-z_:][\w:]*|[=!]~|!=|[{}(),=]|\S'
+)
 LARGEST = 60 * 1024
 
 faults: list[str] = []
@@ -63,16 +64,23 @@ class Query:
                 continue
             if token in GROUPING:
                 end = tokens.index(")", at)
-                names = {name for name in tokens[at + 1:end] if name != ","}
+                names = {name for name in tokens[at + 1 : end] if name != ","}
                 (query.kept if token == "by" else query.grouped).update(names)
                 at = end + 1
             elif token == "count_values":
                 query.made.add(next(one for one in tokens[at:] if one[0] in "\"'")[1:-1])
             elif after == "{":
                 end = tokens.index("}", at)
-                parts = tokens[at + 1:end]
-                query.selectors.append((token, {
-                    parts[i]: parts[i + 1] + parts[i + 2][1:-1] for i in range(0, len(parts), 4)}))
+                parts = tokens[at + 1 : end]
+                query.selectors.append(
+                    (
+                        token,
+                        {
+                            parts[i]: parts[i + 1] + parts[i + 2][1:-1]
+                            for i in range(0, len(parts), 4)
+                        },
+                    )
+                )
                 at = end + 1
             elif after != "(" and after not in GROUPING:
                 query.selectors.append((token, {}))
@@ -90,7 +98,8 @@ class Metrics:
     @classmethod
     def of(cls, text: str) -> "Metrics":
         labels: dict[str, set[str]] = {"up": set()}
-        families, bounds = set(), set()
+        families: set[str] = set()
+        bounds: set[str] = set()
         for line in text.splitlines():
             if line.startswith("# TYPE "):
                 families.add(line.split()[2])
@@ -98,7 +107,7 @@ class Metrics:
                 name = re.match(r"[\w:]+", line)
                 if name is None:
                     sys.exit(f"the scrape has a line that is no sample: {line}")
-                found = re.findall(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"', line[name.end():])
+                found = re.findall(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"', line[name.end() :])
                 labels.setdefault(name[0], set()).update(label for label, _ in found)
                 bounds.update(value for label, value in found if label == "le")
         return cls(labels, families, bounds)
@@ -134,21 +143,35 @@ class Metrics:
         if query.kept:
             return query.kept | query.made
         names = [name for name, _ in query.selectors]
-        return set().union(*(self.labels.get(name, set()) | (
-            set() if self.is_recorded(name) else TARGET_LABELS) for name in names)) | query.made
+        return (
+            set().union(
+                *(
+                    self.labels.get(name, set())
+                    | (set() if self.is_recorded(name) else TARGET_LABELS)
+                    for name in names
+                )
+            )
+            | query.made
+        )
 
 
 def promtool(program: Path, out: Path, arguments: list[str], stdin: str = "") -> None:
     name = " ".join(Path(one).name for one in arguments)
     done = subprocess.run(
-        [program, *arguments], input=stdin, capture_output=True, text=True, check=False,
-        env=os.environ | {"TMPDIR": str(out)}, cwd=ROOT)
+        [program, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"TMPDIR": str(out)},
+        cwd=ROOT,
+    )
     if done.returncode != 0:
         faults.append(f"promtool {name}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
 
 
 def check_tests(groups: list[str], rules: list[dict[str, Any]]) -> None:
-    """Each alert fires in a case and does not in another one; each record is compared with a value."""
+    """Each alert fires in a case and does not in another; each record is compared with a value."""
     asked: list[tuple[str, list[dict[str, str]]]] = []
     compared: set[str] = set()
     for path in TESTS:
@@ -169,8 +192,11 @@ def check_tests(groups: list[str], rules: list[dict[str, Any]]) -> None:
                 fault(RULES, f"{rule['record']}: no test compares it with a value")
             continue
         own = rule["labels"].items()
-        fires = [any(own <= labels.items() for labels in alerts)
-                 for name, alerts in asked if name == rule["alert"]]
+        fires = [
+            any(own <= labels.items() for labels in alerts)
+            for name, alerts in asked
+            if name == rule["alert"]
+        ]
         for wanted, text in ((True, "fires"), (False, "does not fire")):
             if wanted not in fires:
                 fault(RULES, f"{rule['alert']} {dict(own)}: there is no case in which it {text}")
@@ -233,8 +259,10 @@ def check_panel(path: Path, metrics: Metrics, panel: dict[str, Any], variables: 
             chosen = {key: value for key, value in matchers.items() if key in TARGET_LABELS}
             # Objectives are one number; the jobs that are Sidegate's are matched against `up`.
             if chosen != wanted and name not in (
-                    "sidegate:slo:error_budget", "sidegate:slo:latency_budget",
-                    "sidegate:instances:count"):
+                "sidegate:slo:error_budget",
+                "sidegate:slo:latency_budget",
+                "sidegate:instances:count",
+            ):
                 fault(path, f"{what}: `{name}` is chosen by {chosen}, not by the variables")
         for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
             if label not in metrics.left(query):
@@ -276,8 +304,12 @@ def check_dashboard(path: Path, metrics: Metrics) -> str:
         if one["x"] < 0 or one["x"] + one["w"] > 24:
             fault(path, f"panel {title!r} is wider than the page")
     for (title, one), (other, two) in itertools.combinations(places, 2):
-        apart = (one["x"] + one["w"] <= two["x"] or two["x"] + two["w"] <= one["x"]
-                 or one["y"] + one["h"] <= two["y"] or two["y"] + two["h"] <= one["y"])
+        apart = (
+            one["x"] + one["w"] <= two["x"]
+            or two["x"] + two["w"] <= one["x"]
+            or one["y"] + one["h"] <= two["y"]
+            or two["y"] + two["h"] <= one["y"]
+        )
         if not apart:
             fault(path, f"panels {title!r} and {other!r} overlap")
     for panel in panels:
@@ -286,16 +318,31 @@ def check_dashboard(path: Path, metrics: Metrics) -> str:
     return str(made["uid"])
 
 
-def check_dashboards(metrics: Metrics) -> None:
+def expressions(path: Path) -> Iterator[tuple[str, str]]:
+    """The expressions of a dashboard as rules, which promtool reads, named by where they stand."""
+    for panel in json.loads(path.read_text("utf-8"))["panels"]:
+        for target in panel.get("targets", []):
+            expr = target["expr"].replace("$__rate_interval", "5m")
+            yield f"{path.stem}:panel_{panel['id']}:{target['refId']}", expr
+
+
+def check_dashboards(program: Path, out: Path, metrics: Metrics) -> None:
     done = subprocess.run(
-        [sys.executable, "-B", DASHBOARDS / "generate.py", "--check"], capture_output=True,
-        text=True, check=False)
+        [sys.executable, "-B", DASHBOARDS / "generate.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         faults.append(f"generate.py --check: {done.stderr or done.stdout}")
     paths = sorted(DASHBOARDS.glob("*.json"))
     uids = [check_dashboard(path, metrics) for path in paths]
     if not paths or len(set(uids)) != len(uids):
         fault(DASHBOARDS, "no dashboards, or two with one uid")
+    rules = [{"record": name, "expr": expr} for path in paths for name, expr in expressions(path)]
+    written = out / "dashboards.rules.yaml"
+    written.write_text(json.dumps({"groups": [{"name": "dashboards", "rules": rules}]}), "utf-8")
+    promtool(program, out, ["check", "rules", str(written)])
 
 
 def code_of(text: str) -> Iterator[str]:
@@ -313,8 +360,10 @@ def check_references(metrics: Metrics, alerts: set[str]) -> None:
     settings = set(re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", readme, re.M))
     groups = {name.split(".")[0] for name in settings}
     runbooks = {path.stem for path in RUNBOOKS.glob("*.md")}
-    titles = {json.loads(path.read_text("utf-8"))["title"].split(" / ")[1].split()[0].rstrip(",")
-              for path in DASHBOARDS.glob("*.json")}
+    titles = {
+        json.loads(path.read_text("utf-8"))["title"].split(" / ")[1].split()[0].rstrip(",")
+        for path in DASHBOARDS.glob("*.json")
+    }
     linked: set[str] = set()
     texts = [*RUNBOOKS.glob("*.md"), MONITORING / "README.md"]
     for path in sorted(texts):
@@ -334,9 +383,9 @@ def check_references(metrics: Metrics, alerts: set[str]) -> None:
             for name in re.findall(r"(?<![\w/.-])sidegate ([a-z]+)\b", code):
                 if name not in commands:
                     fault(path, f"README.md has no command `sidegate {name}`")
-            if re.fullmatch(r"[a-z]+\.[a-z]+", code) and code.split(".")[0] in groups:
-                if code not in settings:
-                    fault(path, f"README.md has no setting `{code}`")
+            is_setting = re.fullmatch(r"[a-z]+\.[a-z]+", code) and code.split(".")[0] in groups
+            if is_setting and code not in settings:
+                fault(path, f"README.md has no setting `{code}`")
         for name in re.findall(r"\bdashboard ([A-Z]\w+)", text):
             if name not in titles:
                 fault(path, f"no dashboard {name}")
@@ -366,22 +415,26 @@ def main() -> int:
     scrape = given.metrics.read_text("utf-8")
     metrics = Metrics.of(scrape)
 
-    calls = [["check", "rules", str(RULES)], ["check", "config", "--syntax-only",
-                                              str(MONITORING / "prometheus.yaml")]]
+    calls = [
+        ["check", "rules", str(RULES)],
+        ["check", "config", "--syntax-only", str(MONITORING / "prometheus.yaml")],
+    ]
     calls += [["test", "rules", str(path)] for path in TESTS]
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(lambda call: promtool(program, out, call), calls))
     promtool(program, out, ["check", "metrics"], scrape)
     rules = check_rules(metrics)
-    check_dashboards(metrics)
+    check_dashboards(program, out, metrics)
     check_references(metrics, {rule["alert"] for rule in rules if "alert" in rule})
     for text in faults:
         print(text, file=sys.stderr)
     if faults:
         print(f"{len(faults)} faults", file=sys.stderr)
         return 1
-    print(f"{len(rules)} rules, {len(list(DASHBOARDS.glob('*.json')))} dashboards, "
-          f"{len(list(RUNBOOKS.glob('*.md')))} runbooks: sound")
+    print(
+        f"{len(rules)} rules, {len(list(DASHBOARDS.glob('*.json')))} dashboards, "
+        f"{len(list(RUNBOOKS.glob('*.md')))} runbooks: sound"
+    )
     return 0
 
 

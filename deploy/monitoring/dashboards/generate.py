@@ -42,7 +42,8 @@ def see(runbook: str) -> str:
 
 def target(expr: str, legend: str, form: str = "time_series", instant: bool = False) -> Json:
     return {
-        "datasource": SOURCE, "editorMode": "code", "expr": expr, "format": form, "instant": instant,
+        "datasource": SOURCE, "editorMode": "code", "expr": expr, "format": form,
+        "instant": instant,
         "legendFormat": legend, "range": not instant,
     }
 
@@ -97,7 +98,7 @@ def number(title: str, description: str, unit: str, expr: str, legend: str = "",
 
 def heatmap(title: str, description: str, metric: str, more: str, *, width: int = 8,
             repeat: str | None = None) -> Json:
-    """A row for each bucket of a histogram, from a microsecond to a second, each of the same height."""
+    """A row for each bucket of a histogram, all of one height, from a microsecond to a second."""
     expr = f"sum by (le) (increase({chosen(metric, more)}{RATE}))"
     made = panel("heatmap", title, description, "s", [target(expr, "{{le}}", "heatmap")], width)
     made["options"] = {
@@ -115,7 +116,8 @@ def heatmap(title: str, description: str, metric: str, more: str, *, width: int 
 
 
 def table(title: str, description: str, expr: str, hidden: list[str], *, width: int = 24) -> Json:
-    made = panel("table", title, description, "none", [target(expr, "", "table", instant=True)], width)
+    made = panel("table", title, description, "none",
+                 [target(expr, "", "table", instant=True)], width)
     made["transformations"] = [
         {"id": "organize", "options": {"excludeByName": {name: True for name in hidden}}}]
     made["options"] = {"showHeader": True, "cellHeight": "sm"}
@@ -174,17 +176,20 @@ WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
 def burn(what: str, budget: str) -> list[Json]:
-    return [target(f"max({fleet(f'sidegate:{what}_ratio:rate{window}')}) / scalar({budget})", window)
+    return [target(f"max({fleet(f'sidegate:{what}_ratio:rate{window}')}) / scalar({budget})",
+                   window)
             for window in ("5m", "1h", "6h", "3d")]
 
 
 def overview() -> Json:
     error, slow = "sidegate:slo:error_budget", "sidegate:slo:latency_budget"
-    return dashboard("sidegate-overview", "Sidegate / Overview", "Is it well, and since when not.", [
+    return dashboard("sidegate-overview", "Sidegate / Overview",
+                         "Is it well, and since when not.", [
         row("Now"),
         number("Instances that answer",
                "Fewer than you run: see which target is down, and why." + see("SidegateDown"),
-               "none", f"count({chosen('sidegate_build_info')}) or vector(0)", red=1, low_is_bad=True),
+               "none", f"count({chosen('sidegate_build_info')}) or vector(0)", red=1,
+               low_is_bad=True),
         number("Without a policy",
                "They deny everything with 503. Validate the bundle that they mount."
                + see("SidegateNoPolicyLoaded"),
@@ -198,36 +203,39 @@ def overview() -> Json:
         number("Errors, 5 minutes",
                "Checks that ended without a decision, each of them refused. A deny is none."
                + see("SidegateErrorBudgetBurn"),
-               "percentunit", f"max({fleet('sidegate:error_ratio:rate5m')})", red=0.00144, decimals=3),
+               "percentunit", f"max({fleet('sidegate:error_ratio:rate5m')})", red=0.00144,
+               decimals=3),
         number("Denied, 5 minutes",
                "Compare with a day before under Decisions. All at once: a push of policy."
                + see("SidegateDenyRatioJump"),
                "percentunit", f"max({fleet('sidegate:deny_ratio:rate5m')})", decimals=1),
         row("Objectives"),
         number("Error budget left",
-               "What the worst job left of three days' share of the budget. Below zero the budget of 30 "
-               "days will not last." + see("SidegateErrorBudgetBurn"),
+               "What the worst job left of three days' share of the budget. Below zero the "
+               "budget of 30 days will not last." + see("SidegateErrorBudgetBurn"),
                "percentunit", f"1 - max({fleet('sidegate:error_ratio:rate3d')}) / scalar({error})",
                red=0, low_is_bad=True, decimals=1, width=6),
         number("Latency budget left",
                "The same for decisions over a millisecond." + see("SidegateLatencyBudgetBurn"),
                "percentunit", f"1 - max({fleet('sidegate:latency_ratio:rate3d')}) / scalar({slow})",
                red=0, low_is_bad=True, decimals=1, width=6),
-        number("Median of decisions", "Some ten microseconds are usual. Ten times that: see the stages "
-               "under Decisions." + see("SidegateLatencyBudgetBurn"), "s",
+        number("Median of decisions", "Far below a millisecond. When it moves, see which stage "
+               "does, under Decisions." + see("SidegateLatencyBudgetBurn"), "s",
                f"max({fleet('sidegate:latency_p50:rate5m')})", width=6, red=0.001),
-        number("99th percentile of decisions", "The objective is a millisecond. Above it: processor "
-               "limits first." + see("SidegateLatencyBudgetBurn"), "s",
+        number("99th percentile of decisions", "The objective is a millisecond. Above it: "
+               "processor limits first." + see("SidegateLatencyBudgetBurn"), "s",
                f"max({fleet('sidegate:latency_p99:rate5m')})", width=6, red=0.001),
         lines("Burn of the error budget",
-              "1 uses the budget of 30 days up in 30 days. 14.4 in both 5m and 1h pages, so does 6 in "
-              "30m and 6h." + see("SidegateErrorBudgetBurn"), "none", burn("error", error), width=12),
+              "1 uses the budget of 30 days up in 30 days. 14.4 in both 5m and 1h pages, so does "
+              "6 in 30m and 6h." + see("SidegateErrorBudgetBurn"),
+              "none", burn("error", error), width=12),
         lines("Burn of the latency budget",
               "As for errors. A step at a change of policy or of the limits of the container tells "
-              "the cause." + see("SidegateLatencyBudgetBurn"), "none", burn("latency", slow), width=12),
+              "the cause." + see("SidegateLatencyBudgetBurn"),
+              "none", burn("latency", slow), width=12),
         row("Fleet"),
-        lines("Up", "Targets of the jobs that are or were Sidegate's. A line that falls is an instance "
-              "that is gone, stuck or out of reach." + see("SidegateDown"), "none",
+        lines("Up", "Targets of the jobs that are or were Sidegate's. A line that falls is an "
+              "instance that is gone, stuck or out of reach." + see("SidegateDown"), "none",
               [target(f'sum by (job) (up{{{FLEET}}} and on (namespace, job) '
                       f'max_over_time(sidegate:instances:count[1d]))', "{{job}} up"),
                target(f'count by (job) (up{{{FLEET}}} and on (namespace, job) '
@@ -251,14 +259,16 @@ def decisions() -> Json:
         return target(f"histogram_quantile({share}, {inner})",
                       f"{{{{{by}}}}} {'median' if share == '0.5' else '99th'}")
 
-    return dashboard("sidegate-decisions", "Sidegate / Decisions", "What is decided, and how fast.", [
+    return dashboard("sidegate-decisions", "Sidegate / Decisions",
+                         "What is decided, and how fast.", [
         row("Outcomes"),
         lines("By outcome", "A swap of colours at one moment is a push: compare with the revision "
               "under Policy." + see("EverythingDenied"), "ops",
               [target(rate(total, "outcome", 'door=~"$door"'), "{{outcome}}")], stacked=True),
         lines("Not allowed, by reason",
-              "implicit_deny: nothing allows it. explicit_deny: a statement denies it. unmapped: no "
-              "route. no_snapshot, overload and deadline are errors." + see("EverythingDenied"), "ops",
+              "implicit_deny: nothing allows it. explicit_deny: a statement denies it. unmapped: "
+              "no route. no_snapshot, overload and deadline are errors." + see("EverythingDenied"),
+              "ops",
               [target(rate(total, "reason", 'door=~"$door",outcome!="allow"'), "{{reason}}")],
               stacked=True),
         lines("By door", "A door that falls silent: look at the proxy that asks there."
@@ -275,70 +285,77 @@ def decisions() -> Json:
                for window in WINDOWS]),
         lines("In progress", "Near decisions.concurrency (4096 unless set), more is turned away."
               + see("SidegateOverloadShedding"), "none",
-              [target("sum by (door) (" + chosen("sidegate_requests_in_flight", 'door=~"$door"') + ")",
+              [target("sum by (door) ("
+                      + chosen("sidegate_requests_in_flight", 'door=~"$door"') + ")",
                       "{{door}}")]),
         row("Time of a decision, by door"),
         lines("Quantiles by door",
-              "The scale is logarithmic, from microseconds on. If only one door is slow, what it alone "
-              "reads is: bodies, or an issuer's keys." + see("SidegateLatencyBudgetBurn"), "s",
+              "The scale is logarithmic, from microseconds on. If only one door is slow, what it "
+              "alone reads is: bodies, or an issuer's keys." + see("SidegateLatencyBudgetBurn"),
+              "s",
               [quantile(share, duration, "door", 'door=~"$door"') for share in ("0.5", "0.99")],
               width=12, logarithmic=True),
         lines("Over a millisecond, by window",
-              "Above 1 % the objective is missed." + see("SidegateLatencyBudgetBurn"), "percentunit",
+              "Above 1 % the objective is missed." + see("SidegateLatencyBudgetBurn"),
+              "percentunit",
               [target(f"max({fleet(f'sidegate:latency_ratio:rate{window}')})", window)
                for window in WINDOWS], width=12),
-        heatmap("$door", "Each row is a bucket, so that microseconds and milliseconds show alike. A "
-                "second band above the first is a second kind of call; one that rises is load."
-                + see("SidegateLatencyBudgetBurn"), duration, 'door=~"$door"', repeat="door"),
+        heatmap("$door", "Each row is a bucket, so that microseconds and milliseconds show "
+                "alike. A second band above the first is a second kind of call; one that rises is "
+                "load." + see("SidegateLatencyBudgetBurn"), duration, 'door=~"$door"', repeat="door"),
         row("Time of a decision, by stage"),
         lines("Quantiles by stage",
-              "authenticate: signatures and tokens. map: bodies and routes. decide: policies. The one "
-              "that rises is where to look." + see("SidegateLatencyBudgetBurn"), "s",
+              "authenticate: signatures and tokens. map: bodies and routes. decide: policies. "
+              "The one that rises is where to look." + see("SidegateLatencyBudgetBurn"), "s",
               [quantile(share, stage, "stage") for share in ("0.5", "0.99")], width=24,
               logarithmic=True),
         *[heatmap(name, text + see("SidegateLatencyBudgetBurn"), stage, f'stage="{name}"')
           for name, text in (
-              ("authenticate", "Above a hundred microseconds: signatures are verified anew, so see the "
-               "hit rates of the caches, or keys are fetched."),
+              ("authenticate", "Above a hundred microseconds: signatures are verified anew, so "
+               "see the hit rates of the caches, or keys are fetched."),
               ("map", "Above a hundred microseconds: large bodies decide what is asked."),
-              ("decide", "Above a hundred microseconds: statements that no index tells apart. Narrow "
-               "their resources."))],
+              ("decide", "Above a hundred microseconds: statements that no index tells apart. "
+               "Narrow their resources."))],
     ], [variable("door", "Door",
                  f"label_values(sidegate_decisions_total{{{CHOSEN}}}, door)")])
 
 
 def policy() -> Json:
-    return dashboard("sidegate-policy", "Sidegate / Policy", "Which bundle is in force, and since when.", [
+    return dashboard("sidegate-policy", "Sidegate / Policy",
+                         "Which bundle is in force, and since when.", [
         row("In force"),
-        number("Bundles in force", "More than one for longer than the kubelet takes (two minutes): see "
-               "which instance lags, in the table." + see("SidegateSnapshotSkew"), "none",
+        number("Bundles in force", "More than one for longer than the kubelet takes (two "
+               "minutes): see which instance lags, in the table." + see("SidegateSnapshotSkew"),
+               "none",
                'count(count_values by (namespace, job) ("digest", '
                + chosen("sidegate_snapshot_digest") + " > 0))", width=6),
-        number("Oldest reading", "Since the bundle was last found whole and good. Red: it is not read, "
-               "or refused." + see("SidegatePolicyStale"), "s",
+        number("Oldest reading", "Since the bundle was last found whole and good. Red: it is not "
+               "read, or refused." + see("SidegatePolicyStale"), "s",
                f"max(time() - ({chosen('sidegate_source_last_success_timestamp_seconds')} > 0))",
                width=6, red=900),
         number("Refuse the bundle on disk", "Read the log for file, line and rule."
                + see("SidegatePolicyReloadFailing"), "none",
                f"sum({chosen('sidegate_policy_reload_failed')})", width=6, red=1),
-        number("Poll, without a watch", "The kernel grants no watch, so a change takes up to bundle.poll. "
-               "Raise fs.inotify.max_user_watches on the node, or let it be." + see("SidegatePolicyStale"),
+        number("Poll, without a watch", "The kernel grants no watch, so a change takes up to "
+               "bundle.poll. Raise fs.inotify.max_user_watches on the node, or let it be."
+               + see("SidegatePolicyStale"),
                "none", "sum(" + chosen("sidegate_source_watch_mode", 'mode="poll"') + ")",
                width=6),
-        lines("Revision", "Counts the snapshots of each instance. Steps show pushes; a step back to 1 is "
-              "a restart." + see("EverythingDenied"), "none",
+        lines("Revision", "Counts the snapshots of each instance. Steps show pushes; a step back "
+              "to 1 is a restart." + see("EverythingDenied"), "none",
               [target(chosen("sidegate_snapshot_revision"), "{{instance}}")]),
-        lines("Age of the policies in force", "Since they were compiled. Instances that fall apart have "
-              "different bundles." + see("SidegateSnapshotSkew"), "s",
+        lines("Age of the policies in force", "Since they were compiled. Instances that fall "
+              "apart have different bundles." + see("SidegateSnapshotSkew"), "s",
               [target("time() - (" + chosen("sidegate_snapshot_timestamp_seconds") + " > 0)",
                       "{{instance}}")]),
-        lines("Age of the last good reading", "Rises where a directory cannot be read or a bundle is "
-              "refused." + see("SidegatePolicyStale"), "s",
+        lines("Age of the last good reading", "Rises where a directory cannot be read or a "
+              "bundle is refused." + see("SidegatePolicyStale"), "s",
               [target("time() - (" + chosen("sidegate_source_last_success_timestamp_seconds")
                       + " > 0)", "{{instance}}")]),
         row("Reloads"),
         lines("Reloads by result", "failure: a bundle was refused. Many successes without a push: "
-              "something writes the bundle all the time." + see("SidegatePolicyReloadFailing"), "none",
+              "something writes the bundle all the time." + see("SidegatePolicyReloadFailing"),
+              "none",
               [target(f"sum by (result) (increase({chosen('sidegate_reloads_total')}{RATE}))",
                       "{{result}}")], stacked=True),
         lines("Watch and poll", "How changes are noticed." + see("SidegatePolicyStale"), "none",
@@ -349,8 +366,8 @@ def policy() -> Json:
               [target('count by (namespace, job) (count_values by (namespace, job) ("digest", '
                       + chosen("sidegate_snapshot_digest") + " > 0))", "{{job}}")]),
         row("Size"),
-        lines("Compiled", "512 MiB are the most that is accepted. A reload holds the old and the new one "
-              "at once." + see("OutOfMemory"), "bytes",
+        lines("Compiled", "512 MiB are the most that is accepted. A reload holds the old and the "
+              "new one at once." + see("OutOfMemory"), "bytes",
               [target(chosen("sidegate_snapshot_compiled_bytes"), "{{instance}}")]),
         lines("Source", "A jump is a push; far less than before is a bundle that lost files."
               + see("EverythingDenied"), "bytes",
@@ -371,36 +388,40 @@ def authentication() -> Json:
         lines("By method", "A method that vanishes: its keys, issuer or certificates."
               + see("SidegateAuthenticationFailuresJump"), "ops",
               [target(rate(methods, "method"), "{{method}}")], stacked=True),
-        lines("Failures by method", "One method alone: its keys or issuer. All: a clock, or a proxy that "
-              "drops headers." + see("SidegateAuthenticationFailuresJump"), "ops",
+        lines("Failures by method", "One method alone: its keys or issuer. All: a clock, or a "
+              "proxy that drops headers." + see("SidegateAuthenticationFailuresJump"), "ops",
               [target(rate(methods, "method", 'result="failure"'), "{{method}}")], stacked=True),
-        lines("Failures by class of rule", "SIG: signatures and clocks. TOK: session tokens and their "
-              "keys. JWT: issuers. MTLS: certificates." + see("ClockSkew"), "ops",
+        lines("Failures by class of rule", "SIG: signatures and clocks. TOK: session tokens and "
+              "their keys. JWT: issuers. MTLS: certificates." + see("ClockSkew"), "ops",
               [target(rate("sidegate_authentication_failures_total", "rule"), "{{rule}}")],
               stacked=True),
-        lines("Share of failures, and a day before", "An alert is due at twice the share of the day "
-              "before and a tenth more." + see("SidegateAuthenticationFailuresJump"), "percentunit",
+        lines("Share of failures, and a day before", "An alert is due at twice the share of the "
+              "day before and a tenth more." + see("SidegateAuthenticationFailuresJump"),
+              "percentunit",
               [target(fleet("sidegate:authentication_failure_ratio:rate5m"), "{{job}}"),
                target(fleet("sidegate:authentication_failure_ratio:rate5m") + " offset 1d",
                       "{{job}} a day before")]),
         lines("Fetches of keys and reviews of tokens", "Failures that go on: the issuer, its "
               "certificate, or egress." + see("SidegateFetchesFailing"), "ops",
               [target(rate("sidegate_fetches_total", "result"), "{{result}}")], stacked=True),
-        lines("Until keys and certificates end", "Below a week: rotate. After a rotation the outgoing "
-              "key is the one that ends, as it should." + see("SidegateKeyExpiry"), "s",
+        lines("Until keys and certificates end", "Below a week: rotate. After a rotation the "
+              "outgoing key is the one that ends, as it should." + see("SidegateKeyExpiry"), "s",
               [target("min by (job, kind) (" + chosen("sidegate_key_expiry_timestamp_seconds")
                       + ") - time()", "{{job}} {{kind}}")]),
         row("Issuing credentials"),
-        lines("Token service, by outcome", "deny: trust policies. error: no policy, or too much at once."
+        lines("Token service, by outcome",
+              "deny: trust policies. error: no policy, or too much at once."
               + see("EverythingDenied"), "ops",
               [target(rate("sidegate_decisions_total", "outcome", 'door="sts"'), "{{outcome}}")],
               stacked=True),
-        lines("Credentials of pods, by outcome", "unauthenticated: the projected token or its issuer."
+        lines("Credentials of pods, by outcome",
+              "unauthenticated: the projected token or its issuer."
               + see("JwksRotation"), "ops",
               [target(rate("sidegate_decisions_total", "outcome", 'door="pod_credentials"'),
                       "{{outcome}}")], stacked=True),
-        heatmap("Time to issue", "A pod's door asks the token service, so a band at milliseconds is "
-                "usual; at a second the service is slow or far." + see("SidegateLatencyBudgetBurn"),
+        heatmap("Time to issue", "A pod's door asks the token service, so a band at milliseconds "
+                "is usual; at a second the service is slow or far."
+                + see("SidegateLatencyBudgetBurn"),
                 "sidegate_decision_duration_seconds_bucket", 'door=~"sts|pod_credentials"'),
     ])
 
@@ -420,8 +441,9 @@ def process() -> Json:
         lines("Since start", "Falls to zero at a restart. Many: see why the container ended."
               + see("OutOfMemory"), "s",
               [target("time() - " + chosen("process_start_time_seconds"), "{{instance}}")]),
-        lines("Share of file descriptors in use", "Near 1 no connection is taken: raise the limit, or "
-              "let Envoy keep fewer connections." + see("SidegateOverloadShedding"), "percentunit",
+        lines("Share of file descriptors in use", "Near 1 no connection is taken: raise the "
+              "limit, or let Envoy keep fewer connections." + see("SidegateOverloadShedding"),
+              "percentunit",
               [target(chosen("process_open_fds") + " / " + chosen("process_max_fds"),
                       "{{instance}}")]),
         lines("Threads", "Constant. It follows runtime.threads."
@@ -431,12 +453,13 @@ def process() -> Json:
               + see("OutOfMemory"), "bytes",
               [target(chosen("process_virtual_memory_bytes"), "{{instance}}")]),
         row("Caches"),
-        lines("Hit rate", "Low for tokens or signing_keys: each call brings another credential, or the "
-              "cache is too small for them. Low for decisions is no fault."
+        lines("Hit rate", "Low for tokens or signing_keys: each call brings another credential, "
+              "or the cache is too small for them. Low for decisions is no fault."
               + see("SidegateLatencyBudgetBurn"), "percentunit",
               [target(f"{rate(hits, 'cache')} / ({rate(hits, 'cache')} + {rate(misses, 'cache')})",
                       "{{cache}}")]),
-        lines("Evictions", "Steady: more is in use than fits." + see("SidegateLatencyBudgetBurn"), "ops",
+        lines("Evictions", "Steady: more is in use than fits." + see("SidegateLatencyBudgetBurn"),
+        "ops",
               [target(rate("sidegate_cache_evictions_total", "cache"), "{{cache}}")]),
         lines("Bytes", "Bounded. A fall to zero is a new snapshot." + see("OutOfMemory"), "bytes",
               [target(f"sum by (cache) ({chosen('sidegate_cache_bytes')})", "{{cache}}")],
@@ -451,8 +474,8 @@ def process() -> Json:
         lines("Records that wait", "Near decisionlog.queue (8192 unless set) the next are dropped."
               + see("SidegateDecisionLogDropping"), "none",
               [target(chosen("sidegate_decision_log_queue_depth"), "{{instance}}")]),
-        lines("Spans by result", "dropped: the collector at otlp.endpoint is slow or gone. Decisions "
-              "do not wait for it." + see("DecisionLog"), "ops",
+        lines("Spans by result", "dropped: the collector at otlp.endpoint is slow or gone. "
+              "Decisions do not wait for it." + see("DecisionLog"), "ops",
               [target(rate("sidegate_spans_total", "result"), "{{result}}")], stacked=True),
     ])
 
