@@ -206,7 +206,7 @@ TRAP = """
 """
 
 
-def start_nginx(program: Path, out: Path, port: int, upstream: int, door: str) -> subprocess.Popen[bytes]:
+def nginx_command(program: Path, out: Path, port: int, upstream: int, door: str) -> list[str]:
     changes = {
         "127.0.0.1:8080": f"127.0.0.1:{port}",
         "127.0.0.1:8081": f"127.0.0.1:{upstream}",
@@ -223,11 +223,10 @@ def start_nginx(program: Path, out: Path, port: int, upstream: int, door: str) -
     }
     config = out / "nginx.conf"
     config.write_text(replaced(DEPLOY / "nginx/nginx.conf", changes))
-    command = [str(program), "-p", str(out), "-c", str(config), "-g", "daemon off;"]
-    return start(command, out / "proxy.log", {})
+    return [str(program), "-p", str(out), "-c", str(config), "-g", "daemon off;"]
 
 
-def start_caddy(program: Path, out: Path, port: int, upstream: int, door: str) -> subprocess.Popen[bytes]:
+def caddy_command(program: Path, out: Path, port: int, upstream: int, door: str) -> list[str]:
     changes = {
         "http://:8080": f"http://:{port}",
         "127.0.0.1:8081": f"127.0.0.1:{upstream}",
@@ -235,22 +234,22 @@ def start_caddy(program: Path, out: Path, port: int, upstream: int, door: str) -
     }
     config = out / "Caddyfile"
     config.write_text(replaced(DEPLOY / "caddy/Caddyfile", changes))
-    command = [str(program), "run", "--adapter", "caddyfile", "--config", str(config)]
-    return start(command, out / "proxy.log", {"XDG_DATA_HOME": str(out), "XDG_CONFIG_HOME": str(out)})
+    return [str(program), "run", "--adapter", "caddyfile", "--config", str(config)]
 
 
-def start_traefik(program: Path, out: Path, port: int, upstream: int, door: str) -> subprocess.Popen[bytes]:
+def traefik_command(program: Path, out: Path, port: int, upstream: int, door: str) -> list[str]:
     dynamic, static = out / "dynamic.yaml", out / "traefik.yaml"
     changes = {"127.0.0.1:9192": door, "127.0.0.1:8081": f"127.0.0.1:{upstream}"}
     dynamic.write_text(replaced(DEPLOY / "traefik/dynamic.yaml", changes))
     changes = {"127.0.0.1:8080": f"127.0.0.1:{port}", "/etc/traefik/dynamic.yaml": str(dynamic)}
     static.write_text(replaced(DEPLOY / "traefik/traefik.yaml", changes))
-    return start([str(program), f"--configFile={static}"], out / "proxy.log", {})
+    return [str(program), f"--configFile={static}"]
 
 
 @dataclass(frozen=True)
 class Proxy:
-    start: Callable[[Path, Path, int, int, str], subprocess.Popen[bytes]]
+    # Writes the recipe with other addresses, and says how it is run.
+    command: Callable[[Path, Path, int, int, str], list[str]]
     # It asks a Unix socket.
     by_socket: bool
     # The longest that a call may take while Sidegate does not answer.
@@ -258,10 +257,10 @@ class Proxy:
 
 
 PROXIES = {
-    "nginx": Proxy(start_nginx, True, 1.0),
-    "caddy": Proxy(start_caddy, True, 1.0),
+    "nginx": Proxy(nginx_command, True, 1.0),
+    "caddy": Proxy(caddy_command, True, 1.0),
     # Traefik waits for 30 s, and nothing sets another time.
-    "traefik": Proxy(start_traefik, False, 35.0),
+    "traefik": Proxy(traefik_command, False, 35.0),
 }
 
 
@@ -287,7 +286,7 @@ class Row:
 def forged() -> Headers:
     """Every spelling of our headers that an upstream could take for ours."""
     forgeries: Headers = []
-    for name in OURS:
+    for name in (*OURS, "x-sidegate-request-id"):
         words = name.split("-")
         for marks in range(2 ** (len(words) - 1)):
             mixed = words[0] + "".join(("_" if marks >> n & 1 else "-") + word for n, word in enumerate(words[1:]))
@@ -448,7 +447,7 @@ def faults_at_upstream(row: Row, call: Seen, answer: bytes) -> list[str]:
             found.append(f"{name}: {values}")
     for key, value in call.headers:
         plain = key.lower().replace("_", "-")
-        if plain in OURS and (key.lower() not in OURS or "forged" in value):
+        if plain.startswith("x-sidegate") and (key.lower() not in OURS or "forged" in value):
             found.append(f"a header of the client: {key}: {value}")
         if plain == "authorization":
             found.append("the credential was handed on")
@@ -469,7 +468,8 @@ def run(name: str, program: Path, sidegate_program: Path, out: Path) -> list[str
     try:
         sidegate = Sidegate(sidegate_program, out, door)
         processes.append(sidegate.process)
-        processes.append(proxy.start(program, out, port, upstream.port, door))
+        command = proxy.command(program, out, port, upstream.port, door)
+        processes.append(start(command, out / "proxy.log", {}))
         anonymous = Row("", "/v1/notices/1", {200}, host="notices.test")
         wait_for(name, processes[1], lambda: ask(port, anonymous)[0] == 200)
         upstream.take()
