@@ -29,11 +29,11 @@ import proxy
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RECIPES = [
-    "caddy", "compose", "contour", "envoy", "envoy-gateway", "gateway-api", "istio", "istio/ambient", "nginx", "traefik",
+    "caddy", "compose", "contour", "envoy", "envoy-gateway", "gateway-api", "istio",
+    "istio/ambient", "nginx", "traefik",
 ]  # fmt: skip
 KUBERNETES = ["1.33", "1.34", "1.35", "1.36", "1.37"]
 CORE = {"v1", "apps/v1", "networking.k8s.io/v1"}
-HCM = "envoy.filters.network.http_connection_manager"
 SECTIONS = [
     "What is protected", "What is not", "When Sidegate does not answer", "Headers", "Tested with", "How to test",
 ]  # fmt: skip
@@ -89,10 +89,16 @@ def check_fails_closed(file: Path) -> None:
                 require(value is closed[name], where, f"is {value}")
             if name == "authPolicy":
                 require(not value.get("disabled"), where, "opens a route")
-            if name in ("requestHeadersPolicy", "requestHeaderModifier") or (name == "headers" and "routes" in at):
+            if name in ("requestHeadersPolicy", "requestHeaderModifier") or (
+                name == "headers" and "routes" in at
+            ):
                 require("x-sidegate" not in json.dumps(value).lower(), where, "acts after the decision")
             if name == "image":
-                require(re.search(r":[\w.-]*\d", str(value)) and "latest" not in value, where, f"{value} is no version")
+                require(
+                    re.search(r":[\w.-]*\d", str(value)) and "latest" not in value,
+                    where,
+                    f"{value} is no version",
+                )
 
 
 def check_readme(folder: Path) -> None:
@@ -110,7 +116,9 @@ def check_readme(folder: Path) -> None:
 
 
 def manager(config: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    found: dict[str, Any] = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0][
+        "typed_config"
+    ]
     return found
 
 
@@ -152,19 +160,27 @@ def check_envoy(envoy: Path, out: Path) -> None:
         text = json.dumps(manager(config))
         for header in owned_headers():
             require(f'{{"remove": "{header}"}}' in text, file, f"does not remove `{header}` first")
-        filters = [each for each in manager(config)["http_filters"] if each["name"] == "envoy.filters.http.ext_authz"]
+        filters = [
+            each for each in manager(config)["http_filters"] if each["name"] == "envoy.filters.http.ext_authz"
+        ]
         require(len(filters) == 1, file, "asks not once")
         for each in filters:
             settings = each["typed_config"]
             require(settings.get("failure_mode_allow") is False, file, "`failure_mode_allow` is not false")
             require(settings.get("validate_mutations") is True, file, "`validate_mutations` is not true")
             require(settings.get("transport_api_version") == "V3", file, "`transport_api_version` is not V3")
-            require(settings.get("status_on_error") == {"code": "ServiceUnavailable"}, file, "`status_on_error`")
+            require(
+                settings.get("status_on_error") == {"code": "ServiceUnavailable"}, file, "`status_on_error`"
+            )
             require(settings["grpc_service"].get("timeout") in LONGEST, file, "no timeout, or a long one")
         for at, name, value in members(manager(config)["route_config"]):
             if name == "disabled" and value:
                 route = re.match(r"(.*/routes/\d+)/", at)
-                require(route and is_narrow(manager(config)["route_config"], route[1]), file, f"{at} opens more than a path")
+                require(
+                    route and is_narrow(manager(config)["route_config"], route[1]),
+                    file,
+                    f"{at} opens more than a path",
+                )
 
     # The one for compose is the other one, at other addresses.
     addresses = {
@@ -174,7 +190,11 @@ def check_envoy(envoy: Path, out: Path) -> None:
         "address: 127.0.0.1, port_value: 8081": "address: app, port_value: 8081",
         "address: 127.0.0.1, port_value: 8082": "address: app, port_value: 8082",
     }
-    require(compose.read_text() == proxy.replaced(main, addresses), compose, f"differs from {main.relative_to(ROOT)} in more than addresses")
+    require(
+        compose.read_text() == proxy.replaced(main, addresses),
+        compose,
+        f"differs from {main.relative_to(ROOT)} in more than addresses",
+    )
 
 
 def is_narrow(routes: dict[str, Any], at: str) -> bool:
@@ -191,7 +211,9 @@ def check_nginx(nginx: Path | None, out: Path) -> None:
     require(set(blocks) == {"/", "/healthz", "/.sidegate"}, file, f"has other locations: {sorted(blocks)}")
     asked, door = blocks.get("/", ""), blocks.get("/.sidegate", "")
     for word in ("return", "rewrite", "if", "try_files", "set", "satisfy"):
-        require(not re.search(rf"^\s*{word}\b", text, re.MULTILINE), file, f"`{word}` acts before the question")
+        require(
+            not re.search(rf"^\s*{word}\b", text, re.MULTILINE), file, f"`{word}` acts before the question"
+        )
     require("auth_request /.sidegate;" in asked, file, "`/` is not asked about")
     require("proxy_pass http://app;" in asked, file, "`/` changes the path after the question")
     for line in ("internal;", "proxy_pass_request_body off;", 'proxy_set_header Content-Length "";',
@@ -199,46 +221,88 @@ def check_nginx(nginx: Path | None, out: Path) -> None:
         require(line in door, file, f"the question misses `{line}`")
     for header in owned_headers():
         for name in ("/", "/healthz"):
-            require(f"proxy_set_header {header} " in blocks.get(name, "").lower(), file, f"`{name}` lets `{header}` pass")
+            require(
+                f"proxy_set_header {header} " in blocks.get(name, "").lower(),
+                file,
+                f"`{name}` lets `{header}` pass",
+            )
     if nginx:
-        command = proxy.nginx_command(nginx, out, proxy.free_port(), proxy.free_port(), f"unix:{out}/http.sock")
+        command = proxy.nginx_command(
+            nginx, out, proxy.free_port(), proxy.free_port(), f"unix:{out}/http.sock"
+        )
         runs([*command, "-t"], file, out)
 
 
 def check_caddy(caddy: Path | None, out: Path) -> None:
     file = DEPLOY / "caddy/Caddyfile"
     text = re.sub(r"(?m)#.*", "", file.read_text())
-    order = [text.find(word) for word in ("route {", "request_header -X-Sidegate*", "forward_auth ", "\t\treverse_proxy 127")]
-    require(-1 not in order and order == sorted(order), file, "is in another order: route, request_header, forward_auth, reverse_proxy")
+    order = [
+        text.find(word)
+        for word in ("route {", "request_header -X-Sidegate*", "forward_auth ", "\t\treverse_proxy 127")
+    ]
+    require(
+        -1 not in order and order == sorted(order),
+        file,
+        "is in another order: route, request_header, forward_auth, reverse_proxy",
+    )
     require("request_header -X_sidegate*" in text, file, "lets `x_sidegate_principal` pass")
     for line in ("dial_timeout 250ms", "response_header_timeout 250ms"):
         require(line in text, file, f"misses `{line}`")
     for word in ("rewrite", "uri strip", "redir", "respond", "handle_errors"):
-        require(not re.search(rf"^\s*{word}\b", text, re.MULTILINE), file, f"`{word}` acts before the question")
+        require(
+            not re.search(rf"^\s*{word}\b", text, re.MULTILINE), file, f"`{word}` acts before the question"
+        )
     for name in proxy.OURS:
-        require(name in text[text.find("copy_headers") :].splitlines()[0].lower(), file, f"`{name}` is not copied")
+        require(
+            name in text[text.find("copy_headers") :].splitlines()[0].lower(), file, f"`{name}` is not copied"
+        )
     if caddy:
         runs([str(caddy), "validate", "--adapter", "caddyfile", "--config", str(file)], file, out)
 
 
 def check_traefik() -> None:
-    static, dynamic, custom = (DEPLOY / f"traefik/{name}.yaml" for name in ("traefik", "dynamic", "middleware"))
+    static, dynamic, custom = (
+        DEPLOY / f"traefik/{name}.yaml" for name in ("traefik", "dynamic", "middleware")
+    )
     for name, point in documents(static)[0]["entryPoints"].items():
-        require(point["http"].get("aliasHeadersStrategy") == "reject", static, f"`{name}` lets underscores pass")
+        require(
+            point["http"].get("aliasHeadersStrategy") == "reject", static, f"`{name}` lets underscores pass"
+        )
     http = documents(dynamic)[0]["http"]
     middlewares, routers = http["middlewares"], http["routers"]
     for name, router in routers.items():
         if router["middlewares"] != ["protected"]:
-            require(router["rule"].startswith("Path(") and "Method(" in router["rule"], dynamic, f"`{name}` opens more than a path")
-            removed = {key.lower() for key in middlewares[router["middlewares"][0]]["headers"]["customRequestHeaders"]}
+            require(
+                router["rule"].startswith("Path(") and "Method(" in router["rule"],
+                dynamic,
+                f"`{name}` opens more than a path",
+            )
+            removed = {
+                key.lower()
+                for key in middlewares[router["middlewares"][0]]["headers"]["customRequestHeaders"]
+            }
             require(set(owned_headers()) < removed, dynamic, f"`{name}` lets identity headers pass")
     copied = {key.lower() for key in middlewares["sidegate"]["forwardAuth"]["authResponseHeaders"]}
     removed = {key.lower() for key in middlewares["hygiene"]["headers"]["customRequestHeaders"]}
-    require(set(owned_headers()) <= copied | removed and copied == set(proxy.OURS), dynamic, "not every identity header is replaced")
-    require(middlewares["protected"]["chain"]["middlewares"] == ["hygiene", "sidegate", "strip"], dynamic, "the chain is another")
-    require(middlewares["sidegate"]["forwardAuth"].get("maxResponseBodySize"), dynamic, "no `maxResponseBodySize`")
-    by_name = {each["metadata"]["name"]: each["spec"] for each in documents(custom) if each["kind"] == "Middleware"}
-    by_name["protected"] = {"chain": {"middlewares": [each["name"] for each in by_name["protected"]["chain"]["middlewares"]]}}
+    require(
+        set(owned_headers()) <= copied | removed and copied == set(proxy.OURS),
+        dynamic,
+        "not every identity header is replaced",
+    )
+    require(
+        middlewares["protected"]["chain"]["middlewares"] == ["hygiene", "sidegate", "strip"],
+        dynamic,
+        "the chain is another",
+    )
+    require(
+        middlewares["sidegate"]["forwardAuth"].get("maxResponseBodySize"), dynamic, "no `maxResponseBodySize`"
+    )
+    by_name = {
+        each["metadata"]["name"]: each["spec"] for each in documents(custom) if each["kind"] == "Middleware"
+    }
+    by_name["protected"] = {
+        "chain": {"middlewares": [each["name"] for each in by_name["protected"]["chain"]["middlewares"]]}
+    }
     same = {name: middlewares[name] for name in by_name if name in middlewares}
     require(by_name == same, custom, f"differs from {dynamic.relative_to(ROOT)}")
     for each in documents(custom):
@@ -262,11 +326,23 @@ def check_compose(modules: Path) -> None:
             is_socket = mount == {"type": "volume", "source": "run", "target": "/run/sidegate"}
             require(is_socket or mount.get("read_only") is True, where, f"may write to {mount['target']}")
     services = compose["services"]
-    require([name for name, each in services.items() if "ports" in each] == ["envoy"], file, "more than Envoy is reached from outside")
+    require(
+        [name for name, each in services.items() if "ports" in each] == ["envoy"],
+        file,
+        "more than Envoy is reached from outside",
+    )
     require(services["envoy"]["user"] == services["sidegate"]["user"], file, "Envoy has no way to the socket")
-    require(services["envoy"]["depends_on"] == {"sidegate": {"condition": "service_healthy"}}, file, "Envoy does not wait")
+    require(
+        services["envoy"]["depends_on"] == {"sidegate": {"condition": "service_healthy"}},
+        file,
+        "Envoy does not wait",
+    )
     require("selftest" in services["sidegate"]["healthcheck"]["test"], file, "no health check")
-    require(all(compose["networks"][name].get("internal") for name in services["app"]["networks"]), file, "the service is reached past Envoy")
+    require(
+        all(compose["networks"][name].get("internal") for name in services["app"]["networks"]),
+        file,
+        "the service is reached past Envoy",
+    )
 
 
 def check_kubernetes(modules: Path, out: Path) -> None:
@@ -299,8 +375,16 @@ def check_core(file: Path, document: Any) -> None:
         require(pod["securityContext"].get("runAsNonRoot") is True, file, "runs as root")
         require(pod.get("automountServiceAccountToken") is False, file, "mounts a token")
         for container in pod["initContainers"] + pod["containers"]:
-            want = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-            require(container.get("securityContext") == want, file, f"`{container['name']}` may do more than it needs")
+            want = {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            require(
+                container.get("securityContext") == want,
+                file,
+                f"`{container['name']}` may do more than it needs",
+            )
 
 
 def check_custom(file: str, document: Any) -> None:
@@ -308,11 +392,17 @@ def check_custom(file: str, document: Any) -> None:
     if kind == "SecurityPolicy":
         require(spec["extAuth"].get("failOpen") is False, file, "`failOpen` is not false")
         require(spec["extAuth"].get("timeout") in LONGEST, file, "no timeout, or a long one")
-        require(all(each["kind"] == "Gateway" for each in spec["targetRefs"]), file, "not the whole gateway is asked about")
+        require(
+            all(each["kind"] == "Gateway" for each in spec["targetRefs"]),
+            file,
+            "not the whole gateway is asked about",
+        )
     if kind == "ClientTrafficPolicy":
         removed = set(spec["headers"]["earlyRequestHeaders"]["remove"])
         require(set(owned_headers()) < removed, file, "not every identity header is removed")
-        require(spec["headers"].get("withUnderscoresAction") == "RejectRequest", file, "lets underscores pass")
+        require(
+            spec["headers"].get("withUnderscoresAction") == "RejectRequest", file, "lets underscores pass"
+        )
     if kind == "HTTPProxy":
         asked = spec["virtualhost"]["authorization"]
         require(asked.get("failOpen") is False, file, "`failOpen` is not false")
@@ -327,8 +417,14 @@ def check_custom(file: str, document: Any) -> None:
             require(set(rule) <= {"to"}, file, "the rule is narrow: what it does not match is open")
             for each in rule.get("to", []):
                 names = set(each["operation"])
-                require(names <= {"notPaths", "notPorts"}, file, f"{names} are narrow: what they do not match is open")
-                patterns = [path for path in each["operation"].get("notPaths", []) if "*" in path or "{" in path]
+                require(
+                    names <= {"notPaths", "notPorts"},
+                    file,
+                    f"{names} are narrow: what they do not match is open",
+                )
+                patterns = [
+                    path for path in each["operation"].get("notPaths", []) if "*" in path or "{" in path
+                ]
                 require(not patterns, file, f"{patterns} open more than a path")
 
 
@@ -341,7 +437,11 @@ def check_mesh() -> None:
     for each in mesh["extensionProviders"]:
         require(set(each) == {"name", "envoyExtAuthzGrpc"}, file, f"{sorted(each)}")
         asked = each["envoyExtAuthzGrpc"]
-        require(set(asked) == {"service", "port", "timeout", "failOpen", "statusOnError"}, file, f"{sorted(asked)}")
+        require(
+            set(asked) == {"service", "port", "timeout", "failOpen", "statusOnError"},
+            file,
+            f"{sorted(asked)}",
+        )
         require(asked.get("failOpen") is False, file, "`failOpen` is not false")
         require(asked.get("timeout") in LONGEST, file, "no timeout, or a long one")
         require(asked.get("statusOnError") == "503", file, "`statusOnError` is a string with a status")
@@ -352,7 +452,9 @@ def check_mesh() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--node-modules", type=Path, required=True)
     parser.add_argument("--envoy", type=Path, required=True)
     parser.add_argument("--nginx", type=Path)
