@@ -285,6 +285,7 @@ class Row:
     host: str = "shop.test"
     reaches: frozenset[str] = frozenset()
     principal: str | None = None
+    body: bytes = b""
 
 
 def forged() -> Headers:
@@ -364,6 +365,9 @@ def table(bearer: Callable[[str], tuple[str, str]], name: str) -> list[Row]:
         Row("denied by method", "/v1/orders/7", {403}, ben, "DELETE"),
         Row("a clerk deletes", "/v1/orders/7", {200}, ana, "DELETE", reaches=ORDER,
             principal=BEN.replace("reader/ben", "clerk/ana")),
+        Row("a clerk creates, with a body", "/v1/orders", {200}, [*ana, ("Content-Length", "5")], "POST",
+            reaches=frozenset({"/v1/orders"}), principal=BEN.replace("reader/ben", "clerk/ana"), body=b"hello"),
+        Row("a body that is not for him", "/v1/orders", {403}, [*ben, ("Content-Length", "5")], "POST", body=b"hello"),
         Row("nobody vouches for the token", "/v1/orders/7", {401}, mallory),
         Row("no credential", "/v1/orders/7", {401, 403}),
         Row("two credentials", "/v1/orders/7", {400, 401, 403}, ben + mallory),
@@ -421,7 +425,7 @@ def ask(port: int, row: Row) -> tuple[int, bytes, float]:
     if not any(name == "Connection" for name, _ in row.headers):
         lines.append("Connection: close")
     lines += [f"{name}: {value}" for name, value in row.headers]
-    answer, elapsed = exchange(port, ("\r\n".join(lines) + "\r\n\r\n").encode())
+    answer, elapsed = exchange(port, ("\r\n".join(lines) + "\r\n\r\n").encode() + row.body)
     status = re.match(rb"HTTP/1\.[01] (\d{3})", answer)
     return int(status[1]) if status else 0, answer, elapsed
 
