@@ -1,6 +1,6 @@
 """Runs a recipe of deploy/ with the real proxy, and asks it what a client would, and an attacker.
 
-    python tests/recipes/proxy.py --proxy nginx|caddy|traefik --program PATH --sidegate PATH --out DIR
+    python tests/recipes/proxy.py --proxy envoy|nginx|caddy|traefik --program PATH --sidegate PATH --out DIR
 
 Of the recipe's files only the addresses are replaced, and the places where the proxy writes. Writes to
 DIR alone, and listens on loopback alone. Exits with 1 and the rows that went wrong.
@@ -125,14 +125,14 @@ class Upstream:
 
 
 class Sidegate:
-    """Sidegate on the example, with the HTTP door where the recipe expects it."""
+    """Sidegate on the example, with the door that the recipe asks where it is expected."""
 
-    def __init__(self, program: Path, out: Path, door: str) -> None:
+    def __init__(self, program: Path, out: Path, door: str, by_grpc: bool) -> None:
         self.bundle = out / "bundle"
         self.admin = free_port()
         environment = {
-            "SIDEGATE_HTTP_ADDRESS": door,
-            "SIDEGATE_DECISIONS_ADDRESS": f"127.0.0.1:{free_port()}",
+            "SIDEGATE_HTTP_ADDRESS": "off" if by_grpc else door,
+            "SIDEGATE_DECISIONS_ADDRESS": door if by_grpc else f"127.0.0.1:{free_port()}",
             "SIDEGATE_ADMIN_ADDRESS": f"127.0.0.1:{self.admin}",
             "SIDEGATE_BUNDLE_QUIET": "20ms",
         }
@@ -250,21 +250,55 @@ def traefik_command(program: Path, out: Path, port: int, upstream: int, door: st
     return [str(program), f"--configFile={static}"]
 
 
+def envoy_command(program: Path, out: Path, port: int, upstream: int, door: str) -> list[str]:
+    main = DEPLOY / "envoy/envoy.yaml"
+    text = replaced(
+        main,
+        {
+            "port_value: 9901": f"port_value: {free_port()}",
+            "port_value: 10000": f"port_value: {port}",
+            "port_value: 8081": f"port_value: {upstream}",
+            "/run/sidegate/sidegate.sock": door.removeprefix("unix:"),
+        },
+    )
+    # With the second file of the recipe in place of the routes of the first.
+    routes = (DEPLOY / "envoy/envoy-routes.yaml").read_text()
+    key = "                route_config:\n"
+    before, _, rest = text.partition(key)
+    _, _, after = rest.partition("\n  clusters:\n")
+    indented = "".join(f"                  {line}" for line in routes.splitlines(keepends=True))
+    config = out / "envoy.yaml"
+    config.write_text(f"{before}{key}{indented}\n  clusters:\n{after}")
+    return [
+        str(program),
+        "--use-dynamic-base-id",
+        "--log-level",
+        "warning",
+        "--concurrency",
+        "1",
+        "-c",
+        str(config),
+    ]
+
+
 @dataclass(frozen=True)
 class Proxy:
     # Writes the recipe with other addresses, and says how it is run.
     command: Callable[[Path, Path, int, int, str], list[str]]
     # It asks a Unix socket.
     by_socket: bool
+    # It speaks gRPC to the decisions door.
+    by_grpc: bool
     # The longest that a call may take while Sidegate does not answer.
     patience: float
 
 
 PROXIES = {
-    "nginx": Proxy(nginx_command, True, 1.0),
-    "caddy": Proxy(caddy_command, True, 1.0),
+    "envoy": Proxy(envoy_command, True, True, 2.0),
+    "nginx": Proxy(nginx_command, True, False, 1.0),
+    "caddy": Proxy(caddy_command, True, False, 1.0),
     # Traefik waits for 30 s, and nothing sets another time.
-    "traefik": Proxy(traefik_command, False, 35.0),
+    "traefik": Proxy(traefik_command, False, False, 35.0),
 }
 
 
@@ -478,12 +512,12 @@ def faults_at_upstream(row: Row, call: Seen, answer: bytes) -> list[str]:
 def run(name: str, program: Path, sidegate_program: Path, out: Path) -> list[str]:
     proxy = PROXIES[name]
     upstream, port, http = Upstream(), free_port(), free_port()
-    door = f"unix:{out}/http.sock" if proxy.by_socket else f"127.0.0.1:{http}"
+    door = f"unix:{out}/door.sock" if proxy.by_socket else f"127.0.0.1:{http}"
     if len(door) > 100:
         fail(f"`{out}` is too long for the path of a socket")
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        sidegate = Sidegate(sidegate_program, out, door)
+        sidegate = Sidegate(sidegate_program, out, door, proxy.by_grpc)
         processes.append(sidegate.process)
         command = proxy.command(program, out, port, upstream.port, door)
         processes.append(start(command, out / "proxy.log", {}))
