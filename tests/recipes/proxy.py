@@ -150,14 +150,16 @@ class Sidegate:
         return ("Authorization", "Bearer " + (self.bundle / f".sidegate/{who}.jwt").read_text().strip())
 
 
+# All that was started, so that all of it is ended however the run ends.
+started: list[subprocess.Popen[bytes]] = []
+
+
 def start(command: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(log.parent), **environment}
     with log.open("wb") as file:
-        return subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={"PATH": os.environ["PATH"], "HOME": str(log.parent), **environment},
-        )
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+    started.append(process)
+    return process
 
 
 def wait_for(what: str, process: subprocess.Popen[bytes], is_there: Callable[[], bool]) -> None:
@@ -515,14 +517,12 @@ def run(name: str, program: Path, sidegate_program: Path, out: Path) -> list[str
     door = f"unix:{out}/door.sock" if proxy.by_socket else f"127.0.0.1:{http}"
     if len(door) > 100:
         fail(f"`{out}` is too long for the path of a socket")
-    processes: list[subprocess.Popen[bytes]] = []
     try:
         sidegate = Sidegate(sidegate_program, out, door, proxy.by_grpc)
-        processes.append(sidegate.process)
         command = proxy.command(program, out, port, upstream.port, door)
-        processes.append(start(command, out / "proxy.log", {}))
+        process = start(command, out / "proxy.log", {})
         anonymous = Row("", "/v1/notices/1", {200}, host="notices.test")
-        wait_for(name, processes[1], lambda: ask(port, anonymous)[0] == 200)
+        wait_for(name, process, lambda: ask(port, anonymous)[0] == 200)
         upstream.take()
         wrong: list[str] = []
 
@@ -557,7 +557,7 @@ def run(name: str, program: Path, sidegate_program: Path, out: Path) -> list[str
         print(f"{name}: {len(lines)} rows, {len(wrong)} wrong")
         return wrong
     finally:
-        for process in reversed(processes):
+        for process in reversed(started):
             process.send_signal(signal.SIGCONT)
             process.terminate()
             try:
