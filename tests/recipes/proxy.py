@@ -538,9 +538,11 @@ def run(name: str, program: Path, sidegate_program: Path, out: Path) -> list[str
         rows = table(sidegate.bearer, name)
         for row in rows:
             judge(row)
-        server_errors = set(range(500, 600))
+        server_errors = {500, 502, 503, 504}
         ben = [sidegate.bearer("ben")]
         sidegate.process.send_signal(signal.SIGSTOP)
+        # The signal is on its way; this waits until every thread stands.
+        os.waitpid(sidegate.process.pid, os.WUNTRACED)
         judge(Row("Sidegate is slow", "/v1/orders/7", server_errors, ben), proxy.patience)
         sidegate.process.send_signal(signal.SIGCONT)
         wait_for("an answer", sidegate.process, lambda: ask(port, rows[0])[0] == 200)
