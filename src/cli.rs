@@ -3,6 +3,8 @@
 //! Floor 8. Data goes to stdout, everything else to stderr. Exit status: 0 done or allowed, 1
 //! failed, 2 wrong usage, 3 bundle refused, 4 denied.
 
+mod ask;
+mod doctor;
 mod explain;
 mod healthcheck;
 mod keys;
@@ -10,6 +12,7 @@ mod log;
 mod quickstart;
 mod replay;
 mod report;
+mod selftest;
 mod serve;
 mod simulate;
 mod test;
@@ -49,6 +52,10 @@ enum Command {
     Token(token::Token),
     /// Ask a running server whether it is ready
     Healthcheck(healthcheck::Healthcheck),
+    /// Ask a running server for a decision, and see that it denies
+    Selftest(selftest::Selftest),
+    /// Look at everything that a server depends on, and tell what is wrong; nothing secret is shown
+    Doctor(doctor::Doctor),
 }
 
 /// How a command ended.
@@ -86,6 +93,8 @@ pub fn main() -> ExitCode {
         Command::Keys(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
+        Command::Selftest(command) => command.run(),
+        Command::Doctor(command) => command.run(),
     };
     exit.into()
 }

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 /// What waiting is given up after; nothing here takes nearly as long.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-type Contents<'a> = &'a [(&'a str, &'a [u8])];
+pub(crate) type Contents<'a> = &'a [(&'a str, &'a [u8])];
 
 /// A volume that is written as the kubelet's atomic writer does it (K2.1).
 struct Volume {
@@ -55,7 +55,7 @@ impl Volume {
 }
 
 /// Writes one version of a volume: a hidden directory, one rename, then the tidying up.
-fn publish(volume: &Path, generation: usize, contents: Contents<'_>) {
+pub(crate) fn publish(volume: &Path, generation: usize, contents: Contents<'_>) {
     let hidden = format!("..2024_11_05_10_00_00.{generation}");
     let before = fs::read_link(volume.join("..data")).ok();
     write_all(&volume.join(&hidden), contents);

@@ -121,6 +121,12 @@ impl Values {
         }
     }
 
+    /// Whether somebody set it.
+    #[must_use]
+    pub fn is_given(&self, path: &'static str) -> bool {
+        self.given(path).is_some()
+    }
+
     pub(super) fn given(&self, path: &'static str) -> Option<&Given> {
         self.given.get(path)
     }

@@ -106,8 +106,9 @@ impl Profile {
             target,
             protocol: Protocol::of(&headers)
                 .map_err(|fault| malformed(format!("content-type: {fault}")))?,
-            // A subrequest has none, whatever the call of the client had.
-            body: Body::unseen(method, &headers),
+            // A subrequest has none and does not say whether the call of the client had one, which goes
+            // on to the upstream: whatever the method, nobody knows it here (ENV-04).
+            body: Body::Unknown,
             peer,
             headers,
         })

@@ -7,7 +7,7 @@ The first form runs every check, and leaves what was rendered in DIR/rendered. T
 sidecar's pod with its ConfigMaps to DIR/NAME.json; NAME is `app/SET` for a set of values in app/ci,
 `service/SET` for one of charts/sidegate/ci, `kustomize`, `admission` or `plain`.
 
-Python runs it with requirements.txt installed; `npm install --prefix DIR $(cat node-parts.txt)` brings
+Python runs it with what `pip` of tests/parts.txt brings; `npm` of it brings
 what DIR/node_modules has to hold. No network and no cluster is asked.
 """
 

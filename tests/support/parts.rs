@@ -1,5 +1,7 @@
 //! The real programs that tests run: installed by the test run itself, from one pinned list.
 
+#![expect(clippy::disallowed_methods, reason = "the parts are put together here")]
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,42 @@ pub(crate) fn aws(test: &str) -> Option<PathBuf> {
     part(test, "aws")
 }
 
+/// The real nginx, as [`envoy`].
+#[track_caller]
+pub(crate) fn nginx(test: &str) -> Option<PathBuf> {
+    part(test, "nginx")
+}
+
+/// The real Caddy, as [`envoy`].
+#[track_caller]
+pub(crate) fn caddy(test: &str) -> Option<PathBuf> {
+    part(test, "caddy")
+}
+
+/// The real Traefik, as [`envoy`].
+#[track_caller]
+pub(crate) fn traefik(test: &str) -> Option<PathBuf> {
+    part(test, "traefik")
+}
+
+/// The real promtool, with Prometheus beside it, as [`envoy`].
+#[track_caller]
+pub(crate) fn promtool(test: &str) -> Option<PathBuf> {
+    part(test, "promtool")
+}
+
+/// The sandbox bubblewrap, as [`envoy`].
+#[track_caller]
+pub(crate) fn bubblewrap(test: &str) -> Option<PathBuf> {
+    part(test, "bwrap")
+}
+
+/// Where the packages of npm are, beside a program of these parts.
+pub(crate) fn node_modules(program: &Path) -> PathBuf {
+    let directory = program.parent().and_then(Path::parent);
+    directory.unwrap_or(program).join("node_modules")
+}
+
 #[track_caller]
 fn part(test: &str, name: &str) -> Option<PathBuf> {
     static PARTS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
@@ -66,13 +104,51 @@ fn install() -> Result<PathBuf, String> {
     }
     // What an earlier run left half done is no use.
     let _ = std::fs::remove_dir_all(&directory);
-    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts.txt");
     run(Command::new("python3").args(["-m", "venv"]).arg(&directory))?;
     run(Command::new(directory.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(list))?;
+        .args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(listed("pip")))?;
+    run(Command::new("npm")
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+        .arg(&directory)
+        .args(listed("npm")))?;
+    unpack(&directory)?;
     std::fs::File::create(complete).map_err(|error| error.to_string())?;
     Ok(directory)
+}
+
+/// What the list has of one registry.
+fn listed(registry: &str) -> impl Iterator<Item = &'static str> {
+    LIST.lines()
+        .filter_map(move |line| line.strip_prefix(registry)?.strip_prefix(' '))
+}
+
+/// Unpacks the packages of Debian, and puts their programs beside the others.
+fn unpack(directory: &Path) -> Result<(), String> {
+    let packages = directory.join("deb");
+    std::fs::create_dir(&packages).map_err(|error| error.to_string())?;
+    let download = || {
+        run(Command::new("apt-get")
+            .args(["download", "--quiet"])
+            .args(listed("deb"))
+            .current_dir(&packages))
+    };
+    // On a bare machine nobody knows yet what there is.
+    download().or_else(|_| {
+        run(Command::new("apt-get").args(["update", "--quiet"]))?;
+        download()
+    })?;
+    let entries = std::fs::read_dir(&packages).map_err(|error| error.to_string())?;
+    for entry in entries {
+        let package = entry.map_err(|error| error.to_string())?.path();
+        run(Command::new("dpkg").arg("-x").arg(package).arg(&packages))?;
+    }
+    for program in ["prometheus", "promtool", "bwrap"] {
+        let from = packages.join("usr/bin").join(program);
+        std::os::unix::fs::symlink(from, directory.join("bin").join(program))
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

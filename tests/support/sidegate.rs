@@ -37,6 +37,12 @@ impl Sidegate {
         Self::spawn(around, &["--quickstart"], variables)
     }
 
+    /// Starts a server with a file of settings.
+    pub(crate) fn start_configured(around: Arc<TempDir>, config: &Path) -> Self {
+        let config = config.display().to_string();
+        Self::spawn(around, &["--quickstart", "--config", &config], &[])
+    }
+
     /// Starts a server on a bundle that we ship, with secrets for its access keys.
     pub(crate) fn start_on(
         bundle: &Path,
@@ -212,6 +218,10 @@ impl Sidegate {
     }
 
     /// Waits for the end and gives the exit status.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }

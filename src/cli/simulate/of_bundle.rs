@@ -4,7 +4,7 @@ use crate::cli::simulate::answer::QuestionAnswer;
 use crate::model::Timestamp;
 use crate::pdp::{Asker, Pdp, Question};
 use crate::snapshot::Snapshot;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -47,15 +47,25 @@ enum Values {
     Unknown { unknown: bool },
 }
 
+/// The answer to a case.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    id: &'a Value,
+    #[serde(flatten)]
+    said: QuestionAnswer<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<String>,
+}
+
 /// The answer to one line, and whether it could be judged.
 pub(super) fn judge(snapshot: &Snapshot, line: &str, explain: bool) -> (String, bool) {
     match answer(snapshot, line, explain) {
-        Ok(answer) => (answer.to_string(), true),
+        Ok(answer) => (answer, true),
         Err((id, message)) => (json!({"id": id, "error": message}).to_string(), false),
     }
 }
 
-fn answer(snapshot: &Snapshot, line: &str, explain: bool) -> Result<Value, (Value, String)> {
+fn answer(snapshot: &Snapshot, line: &str, explain: bool) -> Result<String, (Value, String)> {
     let Line { id, request } = match serde_json::from_str(line) {
         Ok(line) => line,
         Err(fault) => {
@@ -91,14 +101,12 @@ fn answer(snapshot: &Snapshot, line: &str, explain: bool) -> Result<Value, (Valu
         }
     }
     let outcome = Pdp::answer(snapshot, &question, time);
-    let mut answer = json!({"id": id});
-    let said = serde_json::to_value(QuestionAnswer::of(&outcome));
-    if let (Some(answer), Ok(Value::Object(said))) = (answer.as_object_mut(), said) {
-        answer.extend(said);
-        if explain && let Ok(explained) = Pdp::explain(snapshot, &question, time) {
-            let text: String = explained.iter().map(ToString::to_string).collect();
-            answer.insert("explain".to_owned(), json!(text));
-        }
-    }
-    Ok(answer)
+    let explained = explain.then(|| Pdp::explain(snapshot, &question, time));
+    let explained = explained.and_then(Result::ok);
+    let answer = Answer {
+        id: &id,
+        said: QuestionAnswer::of(&outcome),
+        explain: explained.map(|all| all.iter().map(ToString::to_string).collect()),
+    };
+    serde_json::to_string(&answer).map_err(|fault| refuse(fault.to_string()))
 }
