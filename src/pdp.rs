@@ -151,6 +151,7 @@ impl Pdp {
             subjects.owner = judged.owner;
             match (&judged.outcome.verdict, &mut allowed) {
                 (Verdict::Refuse(refusal), _) => {
+                    over(Stage::Decide);
                     subjects.context = self.log.as_ref().map(|_| Box::new(judged.context));
                     return Err(refusal.clone());
                 }

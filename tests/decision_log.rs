@@ -232,7 +232,7 @@ fn a_line_is_explained_and_decided_again_as_it_was() {
 fn what_was_redacted_is_unknown_and_never_an_allow() {
     let record = |context: &str| {
         format!(
-            r#"{{"schema":"sidegate.decision/1","time":"2030-01-01T12:00:00.000001Z","id":"a","door":"ext_authz","outcome":"allow","reason":"allowed","principal":"arn:aws:iam::210000000001:user/ana","action":"orders:GetOrder","resources":["arn:aws:orders:::order/7"],{context},"latencyUs":1}}"#
+            r#"{{"schema":"sidegate.decision/1","time":"2030-01-01T12:00:00.000001Z","id":"a","door":"ext_authz","outcome":"allow","reason":"allowed","principal":"arn:aws:iam::210000000001:user/ana","action":"orders:GetOrder","resources":["arn:aws:orders:eu-1:210000000001:order/7"],{context},"latencyUs":1}}"#
         )
     };
     let directory = bundle_with_condition();

@@ -198,15 +198,17 @@ impl Level {
             let Ok(config) = read.and_then(|values| self.settings.config(&values)) else {
                 continue;
             };
-            if config.log.filter != self.in_force && Logging::change(&config.log.filter) {
+            tracing::info!("the settings were read again; all but `log.level` want a restart");
+            if config.log.filter != self.in_force {
+                // Told before, for the new level may not let it through.
                 tracing::warn!(
                     from = self.in_force,
                     to = config.log.filter,
                     "the log level is changed"
                 );
+                Logging::change(&config.log.filter);
                 self.in_force = config.log.filter;
             }
-            tracing::info!("the settings were read again; all but `log.level` want a restart");
         }
     }
 }

