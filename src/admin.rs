@@ -105,6 +105,7 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
             digest: current.revision.number(),
             revocations: current.revocations.len(),
             token_keys_end_s: end.map(Timestamp::seconds),
+            certificates_end_s: current.certificates_end.map(Timestamp::seconds),
             caches: current.caches(),
         });
     }

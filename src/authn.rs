@@ -19,6 +19,7 @@
 mod access_key_id;
 mod access_keys;
 mod base64url;
+mod certificate;
 mod claim_path;
 mod credential;
 mod discovery;
@@ -41,6 +42,7 @@ mod totp;
 
 pub use access_key_id::AccessKeyBytes;
 pub use access_keys::{AccessKeys, SecretFiles};
+pub use certificate::certificates_end;
 pub use credential::{Bearer, CredentialError, Presented, presented, presents_signature};
 pub use discovery::{DiscoveryError, jwks_uri};
 pub use failure::Failure;

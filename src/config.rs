@@ -88,7 +88,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "decisions.concurrency",
         "4096",
-        "how many checks may be in progress at once; more are denied with 503",
+        "how many checks of Envoy may be in progress at once; more are denied with 503",
     ),
     setting(
         "http.address",
@@ -208,7 +208,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "runtime.threads",
         "auto",
-        "how many threads serve; `auto` is one for each processor, 8 at the most",
+        "how many threads serve; `auto` is one for each processor that the container may use, 8 at the most without a limit",
     ),
 ];
 

@@ -4,7 +4,7 @@
 
 use crate::authn::{
     AccessKeys, KeySetFile, PeerTable, Remotes, Revocations, SecondFactors, SecretFiles, Session,
-    TokenId, TokenKeys, TokenKeysError, Verifier,
+    TokenId, TokenKeys, TokenKeysError, Verifier, certificates_end,
 };
 use crate::cache::{CountedCache, Usage};
 use crate::engine::{DecisionCache, Document, PolicySet, Unchanged, View};
@@ -12,7 +12,7 @@ use crate::mapping::{PolicySource, Table};
 use crate::model::{Arn, Timestamp};
 use crate::policy::directory::Account;
 use crate::policy::resource_record::ResourceRecord;
-use crate::policy::{Bundle, Diagnostic, Keys, Place};
+use crate::policy::{Bundle, Diagnostic, KeySource, Keys, Place};
 use arc_swap::ArcSwapOption;
 use moka::sync::Cache;
 use std::fmt;
@@ -82,6 +82,8 @@ pub struct Snapshot {
     pub token_keys: Option<TokenKeys>,
     /// Sessions that were ended before their time.
     pub revocations: Revocations,
+    /// When the first of the authorities' certificates ends that the bundle holds.
+    pub certificates_end: Option<Timestamp>,
     /// The second factors of users.
     pub second_factors: SecondFactors,
     /// Decisions that were made by it.
@@ -209,6 +211,7 @@ impl Snapshot {
                     access_keys,
                     token_keys,
                     revocations: Revocations::compile(&bundle.revocations, origin.at),
+                    certificates_end: certificates_end_of(bundle),
                     second_factors: SecondFactors::compile(users, |path| {
                         surroundings.secrets.and_then(|file| file(path))
                     }),
@@ -306,6 +309,17 @@ fn over_budget(policies: &PolicySet, budget: usize) -> Option<Diagnostic> {
         fault
             .hint("split the bundle among servers, or say with patterns what is listed one by one"),
     )
+}
+
+/// When the first of the authorities ends that vouch for servers of issuers.
+fn certificates_end_of(bundle: &Bundle) -> Option<Timestamp> {
+    let authorities = bundle.providers.iter().filter_map(|provider| {
+        let KeySource::Fetched(request) = &provider.keys else {
+            return None;
+        };
+        certificates_end(request.ca.as_deref()?.as_bytes())
+    });
+    authorities.min()
 }
 
 /// T29: without a `uniqueId` nobody can tell a role or user from another one of the same name.

@@ -17,9 +17,10 @@ use crate::authn::Chance;
 use crate::clock::{Clock, Stopwatch};
 use crate::model::{Body, ClientAddress, Headers, HttpCall, Peer, Protocol};
 use crate::pdp::issue::{Desk, IssueFault, UsedCodes};
-use crate::pdp::{DecisionId, Dialect, Pdp, Refusal};
+use crate::pdp::{DecisionId, Dialect, Pdp, Refusal, Told};
 use crate::telemetry::{Door, Metrics};
 use answer::Answer;
+use audit::Asked;
 use aws_lc_rs::rand;
 use axum::Router;
 use axum::body::Body as HttpBody;
@@ -98,9 +99,11 @@ impl TokenService {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(_)) | Err(_) => Err(malformed("the body is too long, or did not arrive")),
         };
-        let answer = match bytes.and_then(|bytes| read(&parts, bytes, self.trusted_hops)) {
-            Err(refusal) => Err(IssueFault::Refused(refusal)),
-            Ok(call) => self.answer(&call, &id).await,
+        let read = bytes.and_then(|bytes| read(&parts, bytes, self.trusted_hops));
+        let mut asked = Asked::default();
+        let answer = match &read {
+            Err(refusal) => Err(IssueFault::Refused(refusal.clone())),
+            Ok(call) => self.answer(call, &id, &mut asked).await,
         };
         let (label, reason) = match &answer {
             Ok(_) => ("allow", "allowed"),
@@ -108,13 +111,29 @@ impl TokenService {
             Err(IssueFault::NoKeys) => ("error", "no_keys"),
             Err(_) => ("deny", "refused"),
         };
-        let elapsed = stopwatch.elapsed().as_secs_f64();
+        let took = stopwatch.elapsed();
         self.metrics
-            .decided(Door::Sts, label, reason, elapsed, || None);
+            .decided(Door::Sts, label, reason, took.as_secs_f64(), || None);
+        if label != "allow" || self.pdp.keeps_allow() {
+            let told = Told {
+                door: Door::Sts,
+                id: &id,
+                call: read.as_ref().ok(),
+                arrived: stopwatch,
+                clock: &*self.clock,
+            };
+            self.pdp
+                .write_down(asked.record(&told, (label, reason), &answer, took));
+        }
         write(answer, &id)
     }
 
-    async fn answer(&self, call: &HttpCall, id: &DecisionId) -> Result<Answer, IssueFault> {
+    async fn answer(
+        &self,
+        call: &HttpCall,
+        id: &DecisionId,
+        told: &mut Asked,
+    ) -> Result<Answer, IssueFault> {
         let ask = Parameters::read(call).and_then(Parameters::ask);
         let ask = ask.inspect_err(|fault| audit::unread(call, fault, id))?;
         if let Ask::WebIdentity(asked) = &ask
@@ -136,6 +155,7 @@ impl TokenService {
             let mut event = audit::Event::of(call, &ask, id, desk.now);
             let answer = decide(&desk, &ask, &mut event);
             event.tell(&answer);
+            *told = event.asked();
             answer
         });
         catch_unwind(decide).unwrap_or(Err(IssueFault::Refused(Refusal::Internal)))

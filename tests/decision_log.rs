@@ -322,6 +322,41 @@ fn events_in_the_manner_of_cloudtrail_say_the_same() {
     }
 }
 
+#[test]
+fn calls_of_the_token_service_are_lines_too() {
+    let around = tempfile::tempdir().unwrap();
+    let path = around.path().join("decisions.jsonl");
+    let output = path.display().to_string();
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/aws/bundle");
+    let sidegate = Sidegate::start_on(
+        &bundle,
+        &[("ana", "x"), ("ben", "x")],
+        &[("SIDEGATE_DECISIONLOG_OUTPUT", &output)],
+    );
+    let token = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.x";
+    let role = "arn:aws:iam::210000000001:role/reader";
+    let target = format!(
+        "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={role}\
+         &RoleSessionName=tour&WebIdentityToken={token}"
+    );
+    let reply = send(sidegate.http, "GET", &target, &[]);
+    assert_ne!(reply.status, 200);
+    let logged = Logged { sidegate, path };
+    let line = logged.lines(1).remove(0);
+    for (member, expected) in [
+        ("door", "sts"),
+        ("action", "sts:AssumeRoleWithWebIdentity"),
+        ("session", "tour"),
+        ("method", "GET"),
+    ] {
+        assert_eq!(at(&line, member), expected, "{member}: {line}");
+    }
+    assert_eq!(line["resources"][0], role);
+    assert_ne!(at(&line, "outcome"), "allow");
+    let text = fs::read_to_string(&logged.path).unwrap();
+    assert!(!text.contains("eyJ"), "{text}");
+}
+
 /// The memory of a process, in bytes.
 fn resident(sidegate: &Sidegate) -> f64 {
     sidegate.metric("process_resident_memory_bytes")

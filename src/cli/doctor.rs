@@ -6,7 +6,7 @@
 mod report;
 mod system;
 
-use crate::authn::KeySetFile;
+use crate::authn::{KeySetFile, certificates_end};
 use crate::cli::ask::ask;
 use crate::cli::serve::Settings;
 use crate::cli::{Exit, complain, print};
@@ -64,6 +64,14 @@ impl Doctor {
         let in_force = admin(&config, &mut report);
         bundle(&config, in_force.as_deref(), now, &mut report);
         credentials(&config, now, &mut report);
+        for (setting, path) in [
+            ("kubernetes.ca", &config.kubernetes.ca),
+            ("pods.ca", &config.pods.ca),
+        ] {
+            if let Some(path) = path {
+                certificates(setting, path, now, &mut report);
+            }
+        }
         system::look(&config, &mut report);
         let text = match self.format {
             Format::Human => report.to_string(),
@@ -274,6 +282,27 @@ fn credentials(config: &Config, now: Timestamp, report: &mut Report) {
     token_keys(&directory.join(TOKEN_KEYS), now, report);
 }
 
+/// Authorities that are read from files of their own; one that is not there is not used either.
+fn certificates(setting: &str, path: &Path, now: Timestamp, report: &mut Report) {
+    #[expect(clippy::disallowed_methods, reason = "the authority is looked at here")]
+    let Ok(bytes) = std::fs::read(path) else {
+        return;
+    };
+    match certificates_end(&bytes) {
+        None => report.fault(
+            "certificates",
+            format!("`{setting}` holds none that can be read"),
+        ),
+        Some(end) if end.seconds() - now.seconds() < SOON_S => {
+            report.fault(
+                "certificates",
+                format!("the first of `{setting}` ends {end}"),
+            );
+        }
+        Some(end) => report.note("certificates", format!("`{setting}` until {end}")),
+    }
+}
+
 fn token_keys(path: &Path, now: Timestamp, report: &mut Report) {
     #[expect(clippy::disallowed_methods, reason = "the key set is looked at here")]
     let Ok(bytes) = std::fs::read(path) else {
@@ -309,8 +338,8 @@ fn token_keys(path: &Path, now: Timestamp, report: &mut Report) {
         let told: Vec<String> = keys
             .iter()
             .map(|(id, end)| match end {
-                Some(end) => format!("{id:08x} until {end}"),
-                None => format!("{id:08x}"),
+                Some(end) => format!("{id} until {end}"),
+                None => id.to_string(),
             })
             .collect();
         report.note("token keys", format!("{kind}: {}", told.join(", ")));

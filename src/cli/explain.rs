@@ -72,7 +72,7 @@ impl Explain {
                 Ok(explained) => explained.iter().map(ToString::to_string).collect(),
                 Err(refusal) => format!("{}\n", refusal.message()),
             };
-            print(format!("\n{text}")).map_err(|error| failed(&error))?;
+            print(format!("\n{}", plain(&text, '\n'))).map_err(|error| failed(&error))?;
         }
         Ok(Exit::Done)
     }
@@ -83,13 +83,19 @@ fn failed(error: &dyn std::error::Error) -> Exit {
     Exit::Failed
 }
 
+/// A text that a terminal shows and does not obey: callers have written parts of it.
+fn plain(text: &str, kept: char) -> String {
+    let shown = |c: char| if c.is_control() && c != kept { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
 /// What the record says, for people.
 fn tell(record: &Record) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: Option<&str>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             // Writing to a text cannot fail.
-            let _ = writeln!(text, "{name:<15}{value}");
+            let _ = writeln!(text, "{name:<15}{}", plain(value, ' '));
         }
     };
     let decision = match record.reason.as_str() {
@@ -117,4 +123,21 @@ fn tell(record: &Record) -> String {
     line("revision", record.revision.as_deref());
     line("took", Some(&format!("{} µs", record.latency_us)));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_wrote_is_shown_and_not_obeyed() {
+        let record = Record {
+            reason: "unmapped".to_owned(),
+            path: Some("/a\u{1b}[2J\nallow".to_owned()),
+            ..Record::default()
+        };
+        let text = tell(&record);
+        assert!(text.contains("/a\u{fffd}[2J\u{fffd}allow\n"), "{text}");
+        assert_eq!(plain("a\n\u{7}b", '\n'), "a\n\u{fffd}b");
+    }
 }

@@ -241,6 +241,11 @@ async fn serve(config: Config, quickstart: Option<Quickstart>) -> Result<Exit, E
         publish(quickstart.as_ref(), &store, &metrics, clock.as_ref())?;
         Source::Published
     };
+    tracing::info!(
+        threads = config.threads,
+        version = env!("CARGO_PKG_VERSION"),
+        "starting"
+    );
     let server = Server::bind(config, store, metrics, clock, source)
         .await
         .map_err(failed)?;

@@ -8,6 +8,7 @@ use crate::pdp::Forwarding;
 use crate::policy::{Diagnostic, Place};
 use crate::telemetry::decision_log::{self, Format, Output, Redaction};
 use crate::telemetry::{LogFormat, Otlp, OtlpProtocol};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -347,8 +348,33 @@ fn size(text: &str) -> Option<u64> {
     }
 }
 
+/// K1.30: what the standard library makes of a quota is rounded down, and without one it is every
+/// processor of the node.
 fn auto_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| count.get().min(AUTO_THREADS))
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the limit of the container decides how many threads are of use"
+    )]
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let quota = read("/sys/fs/cgroup/cpu.max").or_else(|| {
+        let of = |name: &str| read(&format!("/sys/fs/cgroup/cpu/cpu.cfs_{name}_us"));
+        Some(format!("{} {}", of("quota")?.trim(), of("period")?.trim()))
+    });
+    match quota.as_deref().and_then(whole_processors) {
+        Some(quota) => quota,
+        None => processors.min(AUTO_THREADS),
+    }
+}
+
+/// How many processors a quota is, rounded up: `QUOTA PERIOD`, where `max` or less than zero is none.
+fn whole_processors(quota: &str) -> Option<usize> {
+    let (quota, period) = quota.trim().split_once(' ')?;
+    let (quota, period): (u64, u64) = (quota.parse().ok()?, period.parse().ok()?);
+    if quota == 0 || period == 0 {
+        return None;
+    }
+    usize::try_from(quota.div_ceil(period)).ok()
 }
 
 #[cfg(test)]
@@ -377,6 +403,21 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_quota_is_rounded_up() {
+        for (text, expected) in [
+            ("max 100000\n", None),
+            ("-1 100000", None),
+            ("50000 100000", Some(1)),
+            ("150000 100000", Some(2)),
+            ("200000 100000", Some(2)),
+            ("0 0", None),
+            ("", None),
+        ] {
+            assert_eq!(whole_processors(text), expected, "K1.30: {text}");
         }
     }
 

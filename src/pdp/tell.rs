@@ -55,9 +55,6 @@ impl Pdp {
             if let Some((_, (trace, span))) = traced {
                 record.trace_id = Some(trace.to_string());
                 record.span_id = Some(span.to_string());
-            } else if let Some(parent) = parent() {
-                record.trace_id = Some(parent.trace.to_string());
-                record.span_id = Some(parent.span.to_string());
             }
             log.write(record);
         }
@@ -77,6 +74,13 @@ impl Pdp {
                 attributes: attributes(told, outcome),
                 is_error: label == "error",
             });
+        }
+    }
+
+    /// Writes down what is no decision of the engine alone, such as the issuing of a session.
+    pub fn write_down(&self, record: Record) {
+        if let Some(log) = &self.log {
+            log.write(record);
         }
     }
 
@@ -122,16 +126,38 @@ fn attributes(told: &Told<'_>, outcome: &Outcome) -> Vec<(&'static str, String)>
     attributes
 }
 
+impl Told<'_> {
+    /// The beginning of a record: which decision it is, when, where, how it ended, and the call. Outcome
+    /// and reason are of closed sets.
+    #[must_use]
+    pub fn record(&self, outcome: &'static str, reason: &'static str, took: Duration) -> Record {
+        let mut record = Record {
+            schema: SCHEMA.to_owned(),
+            time: time(self.clock.since_epoch()),
+            id: self.id.to_string(),
+            door: self.door.label().to_owned(),
+            outcome: outcome.to_owned(),
+            reason: reason.to_owned(),
+            latency_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            ..Record::default()
+        };
+        if let Some(call) = self.call {
+            of_call(&mut record, call);
+            if let Some(parent) = TraceParent::of(&call.headers) {
+                record.trace_id = Some(parent.trace.to_string());
+                record.span_id = Some(parent.span.to_string());
+            }
+        }
+        record
+    }
+}
+
 fn record(told: &Told<'_>, outcome: &Outcome, took: Duration) -> Record {
     let subjects = &outcome.subjects;
     let caller = subjects.caller.as_deref();
+    let begun = told.record(outcome.label(), outcome.reason(), took);
+    let proven = caller.and_then(|caller| caller.access_key_id.clone());
     let mut record = Record {
-        schema: SCHEMA.to_owned(),
-        time: time(told.clock.since_epoch()),
-        id: told.id.to_string(),
-        door: told.door.label().to_owned(),
-        outcome: outcome.label().to_owned(),
-        reason: outcome.reason().to_owned(),
         principal: subjects.principal.clone(),
         account: subjects.account.map(|account| account.to_string()),
         session: subjects.session.clone(),
@@ -139,13 +165,12 @@ fn record(told: &Told<'_>, outcome: &Outcome, took: Duration) -> Record {
         authentication: caller
             .and_then(|caller| caller.authentication.label())
             .map(str::to_owned),
-        access_key: caller.and_then(|caller| caller.access_key_id.clone()),
+        access_key: proven.or_else(|| begun.access_key.clone()),
         has_session_policies: caller.is_some_and(|caller| caller.session_policies.is_some()),
         action: subjects.action.clone(),
         resource_account: subjects.owner.map(|owner| owner.to_string()),
         revision: subjects.revision.as_ref().map(ToString::to_string),
-        latency_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        ..Record::default()
+        ..begun
     };
     let resources = subjects.others.iter().take(MAX_RESOURCES);
     record.resources = resources.chain(&subjects.resource).cloned().collect();
@@ -182,9 +207,6 @@ fn record(told: &Told<'_>, outcome: &Outcome, took: Duration) -> Record {
         let families = context.unknown_families().map(str::to_owned);
         record.unknown.extend(families);
     }
-    if let Some(call) = told.call {
-        of_call(&mut record, call);
-    }
     record
 }
 
@@ -199,10 +221,8 @@ fn of_call(record: &mut Record, call: &HttpCall) {
     let header = |name: &str| call.headers.joined(name).ok().flatten().map(cut);
     record.user_agent = header("user-agent");
     record.request_id = header("x-request-id");
-    if record.access_key.is_none() {
-        let signed = SignedCall::of_header(call).or_else(|_| SignedCall::of_query(query));
-        record.access_key = signed.ok().map(|signed| cut(signed.access_key_id()));
-    }
+    let signed = SignedCall::of_header(call).or_else(|_| SignedCall::of_query(query));
+    record.access_key = signed.ok().map(|signed| cut(signed.access_key_id()));
 }
 
 /// RFC 3339, with microseconds.

@@ -92,19 +92,25 @@ impl Bundle {
         let mut reader = Reader::default();
         let by_path: BTreeMap<&str, &[u8]> =
             files.iter().map(|file| (file.path, file.bytes)).collect();
-        let mut sources: Vec<Source> = Vec::new();
-        for file in files.iter().filter(|file| is_document_file(file.path)) {
-            sources.push(reader.read_file(file));
-        }
-        let included = included_files(&sources);
-        sources.retain(|source| !included.contains(&*source.file));
-        reader.bundle.files = sources.len();
         // Services and accounts come first: policies are read by the types of condition keys, and
         // names become ARNs by the partition.
-        reader.declare(&sources);
-        for source in &sources {
-            for node in &source.documents {
-                reader.document(node, &source.file, &by_path);
+        let mut sources: Vec<Source<'_>> = Vec::new();
+        let mut room = KEPT;
+        for file in files.iter().filter(|file| is_document_file(file.path)) {
+            let documents = reader.read_file(file);
+            sources.push(reader.declare(file, documents, &mut room));
+        }
+        let included = included_files(&sources);
+        sources.retain(|source| !included.contains(source.file.path));
+        reader.bundle.files = sources.len();
+        for source in sources {
+            let documents = match source.documents {
+                Some(documents) => documents,
+                None => trees(source.file, &mut Findings::new("")),
+            };
+            let name: Arc<str> = source.file.path.into();
+            for node in &documents {
+                reader.document(node, &name, &by_path);
             }
         }
         reader.finish()
@@ -123,33 +129,50 @@ fn is_document_file(path: &str) -> bool {
     }
 }
 
-/// The trees of one file.
-struct Source {
-    file: Arc<str>,
-    documents: Vec<Node>,
+/// How much text is kept as trees, in bytes, until everything is declared that it is read by. A tree takes
+/// ten times the memory of its text: what is over this is read again instead.
+const KEPT: usize = 1 << 20;
+
+/// One file, looked at.
+struct Source<'f> {
+    file: &'f BundleFile<'f>,
+    /// Its trees, where they are kept.
+    documents: Option<Vec<Node>>,
+    /// The files that it names.
+    named: Vec<String>,
+    /// Whether it is a document of its own, whoever names it.
+    is_own: bool,
 }
 
 /// The files that documents name, and that are therefore no documents of the bundle themselves.
-fn included_files(sources: &[Source]) -> HashSet<String> {
-    let mut included = HashSet::new();
+fn included_files(sources: &[Source<'_>]) -> HashSet<String> {
+    let mut included: HashSet<String> = HashSet::new();
     for source in sources {
-        let specs = source
-            .documents
-            .iter()
-            .filter_map(|node| node.member("spec"));
-        for path in specs.flat_map(named_files).filter_map(Node::text) {
-            included.extend(document_source::resolve(&source.file, path));
-        }
+        included.extend(source.named.iter().cloned());
     }
-    // A file that is a document of its own stays one, whoever names it: leaving it out would drop
-    // what it says without a word.
-    for source in sources {
-        let is_own = |node: &Node| node.member("kind").is_some() || export::is_export(node);
-        if source.documents.iter().any(is_own) {
-            included.remove(&*source.file);
-        }
+    // A file that is a document of its own stays one: leaving it out would drop what it says without a
+    // word.
+    for source in sources.iter().filter(|source| source.is_own) {
+        included.remove(source.file.path);
     }
     included
+}
+
+/// The trees of a file; what is no text or breaks the grammar is a finding.
+fn trees(file: &BundleFile<'_>, findings: &mut Findings) -> Vec<Node> {
+    let Ok(text) = std::str::from_utf8(file.bytes) else {
+        findings.error("BND-1", Mark::START, "the file is not UTF-8 text");
+        return Vec::new();
+    };
+    let parsed = if file.path.rsplit('.').next() == Some("json") {
+        json::parse(text).map(|node| vec![node])
+    } else {
+        yaml::parse_all(text)
+    };
+    parsed.unwrap_or_else(|fault| {
+        findings.syntax(fault);
+        Vec::new()
+    })
 }
 
 /// The places of a specification at which a file is named.
@@ -182,37 +205,23 @@ struct Reader {
 }
 
 impl Reader {
-    fn read_file(&mut self, file: &BundleFile<'_>) -> Source {
-        let name: Arc<str> = file.path.into();
-        let mut findings = Findings::new(Arc::clone(&name));
-        let documents = match std::str::from_utf8(file.bytes) {
-            Err(_) => {
-                findings.error("BND-1", Mark::START, "the file is not UTF-8 text");
-                Vec::new()
-            }
-            Ok(text) => {
-                let parsed = if file.path.rsplit('.').next() == Some("json") {
-                    json::parse(text).map(|node| vec![node])
-                } else {
-                    yaml::parse_all(text)
-                };
-                parsed.unwrap_or_else(|fault| {
-                    findings.syntax(fault);
-                    Vec::new()
-                })
-            }
-        };
+    fn read_file(&mut self, file: &BundleFile<'_>) -> Vec<Node> {
+        let mut findings = Findings::new(file.path);
+        let documents = trees(file, &mut findings);
         self.diagnostics.extend(findings.into_list());
-        Source {
-            file: name,
-            documents,
-        }
+        documents
     }
 
-    /// What other documents are read by; faults are told when the document itself is read.
-    fn declare(&mut self, sources: &[Source]) {
+    /// Takes from a file what other documents are read by; faults are told when the document itself is
+    /// read. Its trees are kept while there is `room` for its text.
+    fn declare<'f>(
+        &mut self,
+        file: &'f BundleFile<'f>,
+        documents: Vec<Node>,
+        room: &mut usize,
+    ) -> Source<'f> {
         let mut silent = Findings::new("");
-        for node in sources.iter().flat_map(|source| &source.documents) {
+        for node in &documents {
             match node.member("kind").and_then(Node::text) {
                 Some("IamService") => {
                     for (key, kind) in service::condition_keys(node, &mut silent) {
@@ -234,6 +243,21 @@ impl Reader {
                 }
                 _ => {}
             }
+        }
+        let specs = documents.iter().filter_map(|node| node.member("spec"));
+        let named = specs.flat_map(named_files).filter_map(Node::text);
+        let named = named
+            .filter_map(|path| document_source::resolve(file.path, path))
+            .collect();
+        let is_own = |node: &Node| node.member("kind").is_some() || export::is_export(node);
+        let is_own = documents.iter().any(is_own);
+        let left = room.checked_sub(file.bytes.len());
+        *room = left.unwrap_or(*room);
+        Source {
+            file,
+            documents: left.map(|_| documents),
+            named,
+            is_own,
         }
     }
 

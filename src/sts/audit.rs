@@ -1,18 +1,97 @@
 //! The record of what was issued, to whom and from where.
 
 use crate::authn::SignedCall;
-use crate::model::{HttpCall, Timestamp};
+use crate::model::{AccountId, HttpCall, Timestamp};
 use crate::pdp::issue::IssueFault;
-use crate::pdp::{Caller, DecisionId};
+use crate::pdp::{Caller, DecisionId, Refusal, Told};
 use crate::sts::answer::Answer;
 use crate::sts::parameters::Ask;
+use crate::telemetry::decision_log::Record;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// One event, in the manner of `CloudTrail`. No secret, token or code stands in it, and of an external
 /// id only that there was one.
 pub(super) struct Event<'a> {
     members: Map<String, Value>,
     ask: &'a Ask,
+    asked: Asked,
+}
+
+/// Who asked for what, for the decision log.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    caller: Option<(String, Option<AccountId>, Option<String>)>,
+    source_identity: Option<String>,
+    action: Option<&'static str>,
+    role: Option<String>,
+    session: Option<String>,
+}
+
+impl Asked {
+    fn of(ask: &Ask) -> Self {
+        let (role, session, source_identity) = match ask {
+            Ask::AssumeRole(ask) => (
+                Some(ask.role_arn.clone()),
+                Some(ask.session_name.clone()),
+                ask.source_identity.clone(),
+            ),
+            Ask::WebIdentity(ask) => (
+                Some(ask.role_arn.clone()),
+                Some(ask.session_name.clone()),
+                None,
+            ),
+            Ask::FederationToken(ask) => (None, Some(ask.name.clone()), None),
+            Ask::SessionToken(_)
+            | Ask::CallerIdentity
+            | Ask::DecodeMessage(_)
+            | Ask::AccessKeyInfo(_) => (None, None, None),
+        };
+        Self {
+            caller: None,
+            source_identity,
+            action: Some(ask.name()),
+            role,
+            session,
+        }
+    }
+
+    /// The record of a call of the token service: outcome and reason of closed sets, and what was asked.
+    pub(super) fn record(
+        self,
+        told: &Told<'_>,
+        (outcome, reason): (&'static str, &'static str),
+        answer: &Result<Answer, IssueFault>,
+        took: Duration,
+    ) -> Record {
+        let mut record = told.record(outcome, reason, took);
+        if let Some((principal, account, access_key)) = self.caller {
+            record.principal = Some(principal);
+            record.account = account.map(|account| account.to_string());
+            record.access_key = access_key.or(record.access_key);
+        }
+        record.action = self.action.map(|name| format!("sts:{name}"));
+        record.resources = self.role.into_iter().collect();
+        record.session = self.session;
+        record.source_identity = self.source_identity;
+        match answer {
+            Ok(_) => {}
+            Err(IssueFault::Refused(refusal)) => {
+                record.message = Some(refusal.message().to_owned());
+                if let Refusal::Unauthenticated { label, rule, .. } = refusal {
+                    record.cause = Some((*label).to_owned());
+                    record.rule = Some((*rule).to_owned());
+                }
+            }
+            Err(fault) => {
+                if let Some((code, _, message)) = fault.code() {
+                    record.cause = Some(code.to_owned());
+                    record.message = Some(message.to_owned());
+                }
+            }
+        }
+        record
+    }
 }
 
 impl<'a> Event<'a> {
@@ -33,10 +112,24 @@ impl<'a> Event<'a> {
         // Until it is proven, it is what the call says.
         let named = json!({"accessKeyId": access_key(call)});
         members.insert("userIdentity".to_owned(), named);
-        Self { members, ask }
+        Self {
+            members,
+            ask,
+            asked: Asked::of(ask),
+        }
+    }
+
+    /// What of it goes into the decision log.
+    pub(super) fn asked(&mut self) -> Asked {
+        std::mem::take(&mut self.asked)
     }
 
     pub(super) fn caller(&mut self, caller: &Caller) {
+        self.asked.caller = Some((
+            caller.principal.display_name().to_owned(),
+            caller.principal.account(),
+            caller.access_key_id.clone(),
+        ));
         let identity = json!({
             "type": caller.principal.type_name(),
             "arn": caller.principal.arn().map(crate::model::Arn::as_str),
@@ -46,7 +139,7 @@ impl<'a> Event<'a> {
         self.members.insert("userIdentity".to_owned(), identity);
     }
 
-    pub(super) fn tell(mut self, answer: &Result<Answer, IssueFault>) {
+    pub(super) fn tell(&mut self, answer: &Result<Answer, IssueFault>) {
         match answer {
             Ok(answer) => {
                 if let Some(issued) = answer.issued() {
@@ -81,7 +174,7 @@ impl<'a> Event<'a> {
                 }
             }
         }
-        let event = Value::Object(self.members);
+        let event = Value::Object(std::mem::take(&mut self.members));
         let name = self.ask.name();
         tracing::info!(target: "sidegate::audit", name, %event, "sts");
     }

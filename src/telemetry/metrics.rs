@@ -75,6 +75,8 @@ pub struct SnapshotFacts {
     /// When the keys of session tokens end that are in use, in seconds since 1970; `None` where they
     /// never do, or there are none.
     pub token_keys_end_s: Option<i64>,
+    /// When the first certificate of an authority ends that the bundle holds.
+    pub certificates_end_s: Option<i64>,
     /// Its caches.
     pub caches: [(&'static str, Usage); CACHES.len()],
 }
@@ -459,10 +461,15 @@ impl Metrics {
         self.snapshot_digest
             .set(i64::try_from(digest).unwrap_or_default());
         self.revocations.set(number(facts.revocations));
-        match facts.token_keys_end_s {
-            Some(end) => self.key_expiry.with_label_values(&["token_key"]).set(end),
-            // An error says that it was not there.
-            None => drop(self.key_expiry.remove_label_values(&["token_key"])),
+        for (kind, end) in [
+            ("token_key", facts.token_keys_end_s),
+            ("certificate", facts.certificates_end_s),
+        ] {
+            match end {
+                Some(end) => self.key_expiry.with_label_values(&[kind]).set(end),
+                // An error says that it was not there.
+                None => drop(self.key_expiry.remove_label_values(&[kind])),
+            }
         }
         for (name, usage) in &facts.caches {
             self.counted(name, usage);
