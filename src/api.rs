@@ -12,7 +12,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::engine::{StatementReport, Truth};
 use crate::model::Timestamp;
 use crate::pdp::{
-    Asker, DecisionId, Explained, Outcome, Pair, Pdp, Question, Refusal, Told, Verdict,
+    Asker, Closed, DecisionId, Explained, Outcome, Pair, Pdp, Question, Refusal, Told, Verdict,
 };
 use crate::proto::sidegate::v1::authorization_server::Authorization;
 use crate::proto::sidegate::v1::{self as proto, ExplainResponse};
@@ -196,7 +196,7 @@ fn question(request: IsAuthorizedRequest) -> Question {
         context: known,
         unknown: not_known,
         called_via,
-        is_closed: false,
+        closed: Closed::Open,
     }
 }
 

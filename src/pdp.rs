@@ -30,7 +30,7 @@ pub use answer::{
 pub use caller::{AuthenticationType, Caller, Signature};
 pub use dialect::{Denial, Dialect, JsonVersion, escaped};
 pub use outcome::{Outcome, Permit, Refusal, Subjects, Verdict};
-pub use question::{Asker, Explained, Pair, Question};
+pub use question::{Asker, Closed, Explained, Pair, Question};
 pub use session::accepts;
 pub use tell::Told;
 pub use unsettled::Unsettled;
@@ -130,6 +130,11 @@ impl Pdp {
         self.count(method, caller.as_ref().err());
         let caller = caller?;
         subjects.caller(&caller);
+        // Whoever cannot be named to an upstream passes no door (`identity_headers`).
+        let names = subjects.principal.iter().chain(&subjects.session);
+        if !names.into_iter().all(|name| answer::is_visible(name)) {
+            return Err(Refusal::Internal);
+        }
         authenticate::check_anonymous(snapshot, &caller, call)?;
         let mapped = snapshot.mapping.resolve(call);
         over(Stage::Map);

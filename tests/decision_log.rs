@@ -238,19 +238,40 @@ fn what_was_redacted_is_unknown_and_never_an_allow() {
     let directory = bundle_with_condition();
     let bundle = directory.path().join("bundle").display().to_string();
     let log = directory.path().join("log");
-    for (context, expected) in [
-        (r#""context":{"aws:sourceip":["192.0.2.7"]}"#, "allowed"),
+    // Of the same snapshot, unless it is said otherwise.
+    let revision = |directory: &Path| {
+        let files = sidegate::loader::source::read_once(
+            directory,
+            &sidegate::loader::source::Limits::default(),
+        )
+        .unwrap();
+        format!(r#""revision":"{}""#, files.digest)
+    };
+    let same = revision(&directory.path().join("bundle"));
+    for (members, expected) in [
         (
-            r#""context":{"aws:sourceip":["198.51.100.1"]}"#,
+            format!(r#"{same},"context":{{"aws:sourceip":["192.0.2.7"]}}"#),
+            "allowed",
+        ),
+        (
+            format!(r#"{same},"context":{{"aws:sourceip":["198.51.100.1"]}}"#),
             "implicit_deny",
         ),
-        (r#""redacted":["aws:sourceip"]"#, "implicit_deny"),
         (
-            r#""context":{"a:b":["x"]},"unknown":["aws:"]"#,
+            format!(r#"{same},"redacted":["aws:sourceip"]"#),
             "implicit_deny",
+        ),
+        (
+            format!(r#"{same},"context":{{"a:b":["x"]}},"unknown":["aws:"]"#),
+            "explicit_deny",
+        ),
+        // By another snapshot nobody wrote down what this one reads: a denial on it holds.
+        (
+            r#""revision":"another","context":{"aws:sourceip":["192.0.2.7"]}"#.to_owned(),
+            "explicit_deny",
         ),
     ] {
-        fs::write(&log, record(context)).unwrap();
+        fs::write(&log, record(&members)).unwrap();
         let (cases, _) = told(&run(&["log", "cases", log.to_str().unwrap()]), 0);
         let file = directory.path().join("cases");
         fs::write(&file, cases).unwrap();
@@ -260,18 +281,75 @@ fn what_was_redacted_is_unknown_and_never_an_allow() {
             0,
         );
         let answer: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!(at(&answer, "reason"), expected, "{context}: {out}");
+        assert_eq!(at(&answer, "reason"), expected, "{members}: {out}");
     }
-    // The session's own policies are nowhere, so that nobody says that it was allowed.
-    fs::write(
-        &log,
-        record(r#""context":{"a:b":["x"]},"hasSessionPolicies":true"#),
-    )
-    .unwrap();
-    let (cases, err) = told(&run(&["log", "cases", log.to_str().unwrap()]), 0);
+    // What a record does not hold cannot be decided again.
+    for (members, why) in [
+        (
+            r#""context":{"a:b":["x"]},"hasSessionPolicies":true"#,
+            "policies of its own",
+        ),
+        (
+            r#""context":{"a:b":["x"]},"credential":"sessionToken""#,
+            "a session of a user's own",
+        ),
+        (r#""context":{"a:b":["x"]},"leftOut":1"#, "no room"),
+    ] {
+        fs::write(&log, record(members)).unwrap();
+        let (cases, err) = told(&run(&["log", "cases", log.to_str().unwrap()]), 0);
+        assert!(cases.is_empty() && err.contains(why), "{why}: {err}");
+    }
+    for (from, to, why) in [
+        (
+            r#"order/7"]"#,
+            r#"order/7","arn:aws:orders:eu-1:210000000001:order/8"]"#,
+            "several things",
+        ),
+        (
+            r#""reason":"allowed""#,
+            r#""reason":"bad_resource""#,
+            "no question",
+        ),
+        (
+            r#""resources":["arn:aws:orders:eu-1:210000000001:order/7"],"#,
+            "",
+            "resource was redacted",
+        ),
+        ("user/ana", "assumed-role/reader/*", "session was redacted"),
+    ] {
+        let text = record(r#""context":{"a:b":["x"]}"#);
+        assert!(text.contains(from), "{from}");
+        fs::write(&log, text.replace(from, to)).unwrap();
+        let (cases, err) = told(&run(&["log", "cases", log.to_str().unwrap()]), 0);
+        assert!(cases.is_empty() && err.contains(why), "{why}: {err}");
+    }
+    // A case that carries policies does not mean those of a bundle.
+    let case = r#"{"id":1,"sessionPolicies":[],"request":{"principal":"arn:aws:iam::210000000001:user/ana","action":"orders:GetOrder","resource":"*","time":"2030-01-01T12:00:00Z"}}"#;
+    let file = directory.path().join("cases");
+    fs::write(&file, case).unwrap();
+    let output = run(&[
+        "simulate",
+        "--cases",
+        file.to_str().unwrap(),
+        "--bundle",
+        &bundle,
+    ]);
+    let (out, _) = told(&output, 1);
+    assert!(out.contains("sessionPolicies"), "{out}");
+    // One that somebody wrote gets what follows from its principal.
+    let case = case.replace(r#""sessionPolicies":[],"#, "").replace(r#""resource":"*""#, r#""resource":"arn:aws:orders:eu-1:210000000001:order/7","context":{"aws:SourceIp":["192.0.2.7"],"aws:SecureTransport":["true"]}"#);
+    fs::write(&file, case).unwrap();
+    let output = run(&[
+        "simulate",
+        "--cases",
+        file.to_str().unwrap(),
+        "--bundle",
+        &bundle,
+    ]);
+    let (out, _) = told(&output, 0);
     assert!(
-        cases.is_empty() && err.contains("policies of its own"),
-        "{err}"
+        out.contains("explicit_deny"),
+        "the user is called ana: {out}"
     );
 }
 
@@ -293,6 +371,8 @@ spec:
       Version: "2012-10-17"
       Statement:
         - {Effect: Allow, Action: "orders:GetOrder", Resource: "*", Condition: {IpAddress: {"aws:SourceIp": "192.0.2.0/24"}}}
+        - {Effect: Deny, Action: "*", Resource: "*", Condition: {Bool: {"aws:SecureTransport": "false"}}}
+        - {Effect: Deny, Action: "*", Resource: "*", Condition: {StringEquals: {"aws:username": "ana"}}}
 "#,
     )])
 }

@@ -68,6 +68,31 @@ fn the_charts_render_into_what_kubernetes_takes() {
         ],
     );
     assert!(told.contains(" 0 failed"), "{told}");
+    // The settings of each are such as the program takes.
+    let mut read = 0;
+    for entry in std::fs::read_dir(out.path().join("rendered/service")).unwrap() {
+        let rendered = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let objects: serde_json::Value = serde_json::from_str(&rendered).unwrap();
+        for object in objects.as_array().unwrap() {
+            let Some(config) = object.pointer("/data/config.yaml") else {
+                continue;
+            };
+            let file = out.path().join("config.yaml");
+            std::fs::write(&file, config.as_str().unwrap()).unwrap();
+            let printed = Command::new(PROGRAM)
+                .args(["serve", "--print-config", "--config"])
+                .arg(&file)
+                .output()
+                .unwrap();
+            assert!(
+                printed.status.success(),
+                "{config}\n{}",
+                text(&printed.stderr)
+            );
+            read += 1;
+        }
+    }
+    assert!(read > 10, "{read}");
 }
 
 #[test]

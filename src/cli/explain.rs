@@ -1,6 +1,6 @@
 //! `sidegate explain`: why one request was decided as it was.
 
-use crate::cli::replay::{Records, questions};
+use crate::cli::replay::{Records, question};
 use crate::cli::simulate::load;
 use crate::cli::{Exit, complain, print, say};
 use crate::pdp::Pdp;
@@ -45,7 +45,7 @@ impl Explain {
         };
         let told = tell(&record);
         print(&told).map_err(|error| failed(&error))?;
-        let (questions, time) = match questions(&record) {
+        let (question, time) = match question(&record) {
             Ok(asked) => asked,
             Err(reason) => {
                 say(format!("it is not decided again: {reason}"));
@@ -56,7 +56,7 @@ impl Explain {
         let now = snapshot.revision.as_str();
         if record.revision.as_deref().is_some_and(|then| then != now) {
             say(format!(
-                "note: the bundle is {now}, and another one decided: what follows holds for this one"
+                "note: the bundle is {now}, and another one decided: what follows holds for this one, to which keys that the log does not hold are unknown"
             ));
         }
         let redacted = record.redacted.iter().filter(|name| name.contains(':'));
@@ -67,13 +67,11 @@ impl Explain {
                 redacted.join(", ")
             ));
         }
-        for question in &questions {
-            let text = match Pdp::explain(&snapshot, question, time) {
-                Ok(explained) => explained.iter().map(ToString::to_string).collect(),
-                Err(refusal) => format!("{}\n", refusal.message()),
-            };
-            print(format!("\n{}", plain(&text, '\n'))).map_err(|error| failed(&error))?;
-        }
+        let text = match Pdp::explain(&snapshot, &question, time) {
+            Ok(explained) => explained.iter().map(ToString::to_string).collect(),
+            Err(refusal) => format!("{}\n", refusal.message()),
+        };
+        print(format!("\n{}", plain(&text, '\n'))).map_err(|error| failed(&error))?;
         Ok(Exit::Done)
     }
 }
@@ -85,7 +83,13 @@ fn failed(error: &dyn std::error::Error) -> Exit {
 
 /// A text that a terminal shows and does not obey: callers have written parts of it.
 fn plain(text: &str, kept: char) -> String {
-    let shown = |c: char| if c.is_control() && c != kept { '\u{fffd}' } else { c };
+    let shown = |c: char| {
+        if c.is_control() && c != kept {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
     text.chars().map(shown).collect()
 }
 

@@ -1,6 +1,6 @@
 //! `sidegate log`: what can be done with a decision log.
 
-use crate::cli::replay::{NotAsked, Records, case, questions};
+use crate::cli::replay::{NotAsked, Records, case, question};
 use crate::cli::{Exit, complain, print, say};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -34,15 +34,13 @@ impl Log {
 fn convert(mut records: Records) -> Result<Exit, Exit> {
     let mut left_out = 0_usize;
     while let Some(record) = records.next()? {
-        match questions(&record) {
-            Ok((questions, time)) => {
-                for question in &questions {
-                    let line = case(&record.id, question, time);
-                    print(format!("{line}\n")).map_err(|error| {
-                        complain(&error);
-                        Exit::Failed
-                    })?;
-                }
+        match question(&record) {
+            Ok((question, time)) => {
+                let line = case(&record.id, &question, time);
+                print(format!("{line}\n")).map_err(|error| {
+                    complain(&error);
+                    Exit::Failed
+                })?;
             }
             Err(NotAsked::NoQuestion) => left_out += 1,
             Err(reason) => {

@@ -2,7 +2,7 @@
 
 use crate::cli::{Exit, complain, say};
 use crate::model::Timestamp;
-use crate::pdp::{Asker, Pair, Question};
+use crate::pdp::{Asker, Closed, Question};
 use crate::telemetry::decision_log::{Record, SCHEMA};
 use serde_json::{Map, Value, json};
 use std::io::{self, BufRead, BufReader, Read};
@@ -17,26 +17,45 @@ pub(super) enum NotAsked {
     /// Its policies are not in the bundle.
     #[error("its session had policies of its own, which the log does not hold")]
     SessionPolicies,
-    /// Nobody wrote down what the decision read.
-    #[error("what the decision could read was not written down")]
-    NoContext,
+    /// It did several things at once, of which a record does not say which keys each could read.
+    #[error("it asked for several things at once")]
+    Several,
+    /// It was too large for a record.
+    #[error("parts of it had no room in the log")]
+    LeftOut,
+    /// It asked by credentials of which the bundle knows nothing.
+    #[error("it asked by a session of a user's own")]
+    Credential,
+    /// Its resource was left out.
+    #[error("its resource was redacted")]
+    NoResource,
     /// The name of its session was left out.
     #[error("the name of its session was redacted")]
     NoSession,
 }
 
-/// The questions of a record, one for each of its resources.
-pub(super) fn questions(record: &Record) -> Result<(Vec<Question>, Timestamp), NotAsked> {
+/// The question of a record, and when it was asked.
+pub(super) fn question(record: &Record) -> Result<(Question, Timestamp), NotAsked> {
     let action = record.action.as_deref().ok_or(NotAsked::NoQuestion)?;
+    // Policies decided these; whatever else ended earlier, for reasons that are not in the bundle.
+    let by_policy = ["allowed", "explicit_deny", "implicit_deny"];
+    if record.door == "sts" || !by_policy.contains(&record.reason.as_str()) {
+        return Err(NotAsked::NoQuestion);
+    }
     if record.has_session_policies {
         return Err(NotAsked::SessionPolicies);
     }
-    if record.resources.is_empty() {
-        return Err(NotAsked::NoQuestion);
+    if record.credential.is_some() {
+        return Err(NotAsked::Credential);
     }
-    if record.context.is_empty() && record.unknown.is_empty() && record.redacted.is_empty() {
-        return Err(NotAsked::NoContext);
+    if record.left_out > 0 {
+        return Err(NotAsked::LeftOut);
     }
+    let resource = match record.resources.as_slice() {
+        [only] => only,
+        [] => return Err(NotAsked::NoResource),
+        _ => return Err(NotAsked::Several),
+    };
     let asker = match record.principal.as_deref() {
         None | Some("anonymous") => Asker::Anonymous,
         Some(session) if session.ends_with("/*") => return Err(NotAsked::NoSession),
@@ -44,28 +63,16 @@ pub(super) fn questions(record: &Record) -> Result<(Vec<Question>, Timestamp), N
     };
     let time = Timestamp::parse(&record.time).map_err(|_| NotAsked::NoQuestion)?;
     let redacted = record.redacted.iter().filter(|name| name.contains(':'));
-    let last = record.resources.len() - 1;
-    let questions = record.resources.iter().enumerate().map(|(at, resource)| {
-        let mut question = Question::of(asker.clone(), action, resource);
-        question.pair = Pair {
-            action: action.to_owned(),
-            resource: resource.clone(),
-            resource_account: (at == last)
-                .then(|| record.resource_account.clone())
-                .flatten(),
-        };
-        question.context = record.context.clone().into_iter().collect();
-        // What was left out has a value, and nobody knows it here.
-        question.unknown = record
-            .unknown
-            .iter()
-            .chain(redacted.clone())
-            .cloned()
-            .collect();
-        question.is_closed = true;
-        question
-    });
-    Ok((questions.collect(), Timestamp::from_seconds(time.seconds())))
+    let mut question = Question::of(asker, action, resource);
+    question
+        .pair
+        .resource_account
+        .clone_from(&record.resource_account);
+    question.context = record.context.clone().into_iter().collect();
+    // What was left out has a value, and nobody knows it here.
+    question.unknown = record.unknown.iter().chain(redacted).cloned().collect();
+    question.closed = Closed::By(record.revision.clone().unwrap_or_default());
+    Ok((question, Timestamp::from_seconds(time.seconds())))
 }
 
 /// A question as a case of `simulate`.
@@ -93,13 +100,17 @@ pub(super) fn case(id: &str, question: &Question, time: Timestamp) -> Value {
     {
         members.insert("resourceAccount".to_owned(), json!(account));
     }
-    json!({"id": id, "request": request})
+    let revision = match &question.closed {
+        Closed::By(revision) => Some(revision.as_str()),
+        Closed::Open => None,
+    };
+    json!({"id": id, "revision": revision, "request": request})
 }
 
 /// The records of a log, with their lines; `-` is stdin. Lines that are no records, such as those of
 /// another log on the same output, are passed over and counted.
 pub(super) struct Records {
-    lines: io::Lines<BufReader<Box<dyn Read>>>,
+    reader: BufReader<Box<dyn Read>>,
     pub(super) passed_over: usize,
 }
 
@@ -116,23 +127,28 @@ impl Records {
             Box::new(file)
         };
         Ok(Self {
-            lines: BufReader::new(source).lines(),
+            reader: BufReader::new(source),
             passed_over: 0,
         })
     }
 
     /// The next record; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Record>, Exit> {
-        for line in &mut self.lines {
-            let line = line.map_err(|error| {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = self.reader.read_until(b'\n', &mut line);
+            let read = read.map_err(|error| {
                 complain(&error);
                 Exit::Failed
             })?;
-            match serde_json::from_str::<Record>(&line) {
+            if read == 0 {
+                return Ok(None);
+            }
+            match serde_json::from_slice::<Record>(&line) {
                 Ok(record) if record.schema == SCHEMA => return Ok(Some(record)),
-                _ => self.passed_over += usize::from(!line.trim().is_empty()),
+                _ => self.passed_over += usize::from(!line.trim_ascii().is_empty()),
             }
         }
-        Ok(None)
     }
 }

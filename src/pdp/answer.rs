@@ -98,11 +98,17 @@ pub fn identity_headers<'o>(outcome: &'o Outcome, id: &'o DecisionId) -> Option<
                 .map(|name| (SESSION_HEADER, name)),
         );
     }
-    let visible = |value: &str| value.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
     headers
         .iter()
-        .all(|(_, value)| visible(value))
+        .all(|(_, value)| is_visible(value))
         .then_some(headers)
+}
+
+/// Whether a text can stand in a header.
+pub(super) fn is_visible(text: &str) -> bool {
+    // Without a branch on each byte a processor looks at many in one step.
+    text.bytes()
+        .fold(true, |all, byte| all & matches!(byte, 0x20..=0x7e))
 }
 
 /// Names of header fields; there is room for all of our own.

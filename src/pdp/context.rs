@@ -5,7 +5,7 @@ use crate::engine::Membership;
 use crate::mapping::Mapped;
 use crate::model::{Context, Delegation, HttpCall, Principal, Timestamp};
 use crate::pdp::caller::{Caller, Signature};
-use crate::pdp::question::Question;
+use crate::pdp::question::{Closed, Question};
 use crate::pdp::target::{Tags, Target, ThroughEndpoint};
 use crate::policy::ServiceProtocol;
 use crate::snapshot::Snapshot;
@@ -169,7 +169,7 @@ pub(super) fn of_question(
     now: Timestamp,
 ) -> Result<Context, KeyFault> {
     let mut context = Context::new();
-    if question.is_closed {
+    if question.closed != Closed::Open {
         for (key, values) in &question.context {
             context.set_all(key, values.iter().map(|value| value.as_str().into()));
         }

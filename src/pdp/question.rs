@@ -27,9 +27,19 @@ pub struct Question {
     /// Services that repeat the caller's request with the caller's authority, in the order of the
     /// calls (CTX-8); none when the caller itself asks.
     pub called_via: Vec<String>,
-    /// The context is all there is, as somebody wrote it down: nothing is derived from the caller,
-    /// the time or the records of the bundle.
-    pub is_closed: bool,
+    /// Whether the context is all there is.
+    pub closed: Closed,
+}
+
+/// Whether the context of a question is all there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Closed {
+    /// No: what follows from the caller, the time and the records of the bundle is added.
+    #[default]
+    Open,
+    /// It is what a decision by the snapshot of this revision could read, as somebody wrote it down.
+    /// Nothing is added; to another snapshot, keys that it reads and that are not there are unknown.
+    By(String),
 }
 
 /// An action and what it is done to.
@@ -102,7 +112,7 @@ impl Question {
             context: Vec::new(),
             unknown: Vec::new(),
             called_via: Vec::new(),
-            is_closed: false,
+            closed: Closed::Open,
         }
     }
 
@@ -135,7 +145,11 @@ impl Pdp {
             }
             first.get_or_insert(outcome);
         }
-        first.unwrap_or_else(|| Outcome::refused(Refusal::Internal))
+        let mut first = first.unwrap_or_else(|| Outcome::refused(Refusal::Internal));
+        // What is told of an allow is told of the first, and names the others.
+        let others = question.also.iter().map(|pair| pair.resource.clone());
+        first.subjects.others = others.collect();
+        first
     }
 
     /// Explains what every statement says to each pair of a question.
@@ -267,8 +281,16 @@ fn read<'s>(
         None,
         None,
     )?;
-    if !question.is_closed {
-        context::set_records(&mut context, snapshot, caller, &target);
+    match &question.closed {
+        Closed::Open => context::set_records(&mut context, snapshot, caller, &target),
+        Closed::By(revision) if *revision == snapshot.revision.as_str() => {}
+        Closed::By(_) => {
+            for key in snapshot.policies.reads().iter() {
+                if context.get(key).is_none() {
+                    context.set_unknown(key.as_str());
+                }
+            }
+        }
     }
     Ok(Ready {
         action,

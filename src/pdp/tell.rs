@@ -2,17 +2,21 @@
 
 use crate::authn::SignedCall;
 use crate::clock::{Clock, Stopwatch};
-use crate::model::{ContextValue, HttpCall, Timestamp, TraceId, TraceParent};
+use crate::model::{Action, ContextValue, Credential, HttpCall, Timestamp, TraceId, TraceParent};
 use crate::pdp::{DecisionId, Outcome, Pdp, Refusal, Verdict};
 use crate::snapshot::Revision;
 use crate::telemetry::decision_log::{Record, SCHEMA};
 use crate::telemetry::{Checked, Door, Method};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// The longest text of a caller that is written down, in characters.
 const MAX_CHARS: usize = 256;
-/// The most resources of one call that are written down.
-const MAX_RESOURCES: usize = 100;
+/// The most resources, and condition keys, of one call that are written down.
+const MAX_ITEMS: usize = 100;
+/// The longest ARN, action or value of a condition key that is written down, in bytes; what is longer is
+/// left out, for half of it would be another.
+const MAX_TEXT: usize = 2_048;
 
 /// A decision that was told to its asker.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +34,18 @@ pub struct Told<'t> {
 }
 
 impl Pdp {
-    /// Measures a decision, writes it down and traces it, as the settings say.
+    /// Measures a decision, writes it down and traces it, as the settings say. Whatever fails in that, the
+    /// answer stands.
     pub fn tell(&self, told: &Told<'_>, outcome: &Outcome) {
+        if catch_unwind(AssertUnwindSafe(|| self.tell_all(told, outcome))).is_err() {
+            tracing::error!(
+                decision_id = told.id.as_str(),
+                "a decision could not be told of"
+            );
+        }
+    }
+
+    fn tell_all(&self, told: &Told<'_>, outcome: &Outcome) {
         let took = told.arrived.elapsed();
         let parent = || TraceParent::of(&told.call?.headers);
         let traced = self.tracer.as_ref().and_then(|tracer| {
@@ -114,10 +128,10 @@ fn attributes(told: &Told<'_>, outcome: &Outcome) -> Vec<(&'static str, String)>
         ("sidegate.reason", outcome.reason().to_owned()),
     ];
     let revision = subjects.revision.as_ref().map(Revision::as_str);
-    for (name, value) in [
-        ("sidegate.action", subjects.action.as_deref()),
-        ("sidegate.revision", revision),
-    ] {
+    // A peer may have said anything; what is no action is not told.
+    let action = subjects.action.as_deref();
+    let action = action.filter(|action| Action::parse(action).is_ok());
+    for (name, value) in [("sidegate.action", action), ("sidegate.revision", revision)] {
         attributes.extend(value.map(|value| (name, value.to_owned())));
     }
     if let Verdict::Refuse(Refusal::Unauthenticated { rule, .. }) = &outcome.verdict {
@@ -167,13 +181,28 @@ fn record(told: &Told<'_>, outcome: &Outcome, took: Duration) -> Record {
             .map(str::to_owned),
         access_key: proven.or_else(|| begun.access_key.clone()),
         has_session_policies: caller.is_some_and(|caller| caller.session_policies.is_some()),
+        credential: caller.and_then(|caller| match caller.credential {
+            Credential::Ordinary => None,
+            Credential::SessionToken { .. } => Some("sessionToken".to_owned()),
+        }),
         action: subjects.action.clone(),
         resource_account: subjects.owner.map(|owner| owner.to_string()),
         revision: subjects.revision.as_ref().map(ToString::to_string),
         ..begun
     };
-    let resources = subjects.others.iter().take(MAX_RESOURCES);
-    record.resources = resources.chain(&subjects.resource).cloned().collect();
+    if let Some(action) = &mut record.action
+        && action.len() > MAX_TEXT
+    {
+        *action = action.chars().take(MAX_CHARS).collect();
+        record.left_out += 1;
+    }
+    for resource in subjects.others.iter().chain(&subjects.resource) {
+        if record.resources.len() < MAX_ITEMS && resource.len() <= MAX_TEXT {
+            record.resources.push(resource.clone());
+        } else {
+            record.left_out += 1;
+        }
+    }
     match &outcome.verdict {
         Verdict::Allow(permit) => {
             record.layer = Some(permit.layer().to_owned());
@@ -198,8 +227,13 @@ fn record(told: &Told<'_>, outcome: &Outcome, took: Duration) -> Record {
             let key = key.as_str().to_owned();
             match value {
                 ContextValue::Values(values) => {
-                    let values = values.iter().map(ToString::to_string).collect();
-                    record.context.insert(key, values);
+                    let bytes: usize = values.iter().map(compact_str::CompactString::len).sum();
+                    if record.context.len() < MAX_ITEMS && key.len() + bytes <= MAX_TEXT {
+                        let values = values.iter().map(ToString::to_string).collect();
+                        record.context.insert(key, values);
+                    } else {
+                        record.left_out += 1;
+                    }
                 }
                 ContextValue::Unknown => record.unknown.push(key),
             }
@@ -215,7 +249,9 @@ fn of_call(record: &mut Record, call: &HttpCall) {
     let cut = |text: &str| -> String { text.chars().take(MAX_CHARS).collect() };
     let (path, query) = call.target.split_once('?').unwrap_or((&call.target, ""));
     record.method = Some(cut(&call.method));
-    record.host = Some(cut(&call.authority));
+    // What stands before an `@` is a name and a password.
+    let host = call.authority.rsplit('@').next().unwrap_or_default();
+    record.host = Some(cut(host));
     record.path = Some(cut(path));
     record.source_ip = call.peer.ip.map(|ip| ip.to_string());
     let header = |name: &str| call.headers.joined(name).ok().flatten().map(cut);

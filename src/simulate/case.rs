@@ -61,6 +61,8 @@ const MEMBERS: &[&str] = &[
     "resourceControlPolicies",
     "endpointPolicies",
     "resourcePolicy",
+    // Of cases that were made of a log; it says nothing where a case carries all that there is.
+    "revision",
 ];
 
 const REQUEST_MEMBERS: &[&str] = &[

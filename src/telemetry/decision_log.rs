@@ -18,8 +18,10 @@ use crate::telemetry::share::Share;
 use crate::telemetry::{Logged, Metrics};
 use file::RotatedFile;
 use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -85,17 +87,23 @@ pub enum DecisionLogError {
     NoCollector,
 }
 
+/// How much may wait to be written, in bytes.
+const MAX_WAITING: usize = 16 << 20;
+
 /// The log, for whoever decides.
 #[derive(Debug)]
 pub struct DecisionLog {
     queue: SyncSender<Message>,
+    /// How much waits, in bytes.
+    waiting: Arc<AtomicUsize>,
     allows: Share,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
 enum Message {
-    Record(Box<Record>),
+    /// A record, and about how much memory it takes.
+    Record(Box<Record>, usize),
     /// Everything before this was written when the sender is dropped.
     End(SyncSender<()>),
 }
@@ -127,7 +135,9 @@ impl DecisionLog {
             }
         };
         let (queue, records) = sync_channel(settings.queue);
+        let waiting = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
+            waiting: Arc::clone(&waiting),
             sink,
             format: settings.format,
             redaction: settings.redaction.clone(),
@@ -140,6 +150,7 @@ impl DecisionLog {
             .map_err(DecisionLogError::Thread)?;
         Ok(Some(Arc::new(Self {
             queue,
+            waiting,
             allows: Share::new(settings.allows),
             metrics: Arc::clone(metrics),
         })))
@@ -157,14 +168,15 @@ impl DecisionLog {
 
     /// Hands a record to the log, or drops it. Never waits.
     pub fn write(&self, record: Record) {
-        // Counted before the writer can have it, so that the depth is never below zero.
+        let bytes = record.bytes();
+        // Counted before the writer can have it, so that neither is ever below zero.
+        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
         self.metrics.log_queue(1);
-        match self.queue.try_send(Message::Record(Box::new(record))) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.metrics.log_queue(-1);
-                self.metrics.logged(Logged::Dropped, 1);
-            }
+        let message = Message::Record(Box::new(record), bytes);
+        if before.saturating_add(bytes) > MAX_WAITING || self.queue.try_send(message).is_err() {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            self.metrics.log_queue(-1);
+            self.metrics.logged(Logged::Dropped, 1);
         }
     }
 
@@ -198,6 +210,7 @@ enum Sink {
 }
 
 struct Writer {
+    waiting: Arc<AtomicUsize>,
     sink: Sink,
     format: Format,
     redaction: Redaction,
@@ -217,14 +230,23 @@ impl Writer {
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
-                    Message::Record(record) => batch.push(*record),
+                    Message::Record(record, bytes) => {
+                        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+                        batch.push(*record);
+                    }
                     Message::End(done) => end = Some(done),
                 }
                 next = (batch.len() < BATCH && end.is_none())
                     .then(|| records.try_recv().ok())
                     .flatten();
             }
-            self.write(&mut batch);
+            let count = batch.len();
+            // Whatever fails, the next batch is written.
+            let written = catch_unwind(AssertUnwindSafe(|| self.write(&mut batch)));
+            if written.is_err() {
+                batch.clear();
+                self.metrics.logged(Logged::Dropped, count);
+            }
             drop(end);
         }
     }

@@ -209,7 +209,6 @@ impl LogSink {
             ("sidegate.decision_id", Some(&record.id)),
             ("sidegate.outcome", Some(&record.outcome)),
             ("sidegate.reason", Some(&record.reason)),
-            ("sidegate.action", record.action.as_ref()),
         ] {
             if let Some(value) = value {
                 made.add_attribute(key, value.clone());

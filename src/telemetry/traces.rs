@@ -168,18 +168,22 @@ fn random_span() -> SpanId {
 /// What is there to be sent, and whom to tell when it is; `None` when nobody traces any more.
 fn next_batch(checks: &Receiver<Message>) -> Option<(Vec<Checked>, Option<SyncSender<()>>)> {
     let mut next = Some(checks.recv().ok()?);
-    if matches!(next, Some(Message::Checked(_))) {
-        thread::sleep(LINGER);
-    }
     let mut batch = Vec::new();
+    let mut has_waited = false;
     while let Some(message) = next {
         match message {
             Message::Checked(check) => batch.push(*check),
             Message::End(done) => return Some((batch, Some(done))),
         }
-        next = (batch.len() < BATCH)
-            .then(|| checks.try_recv().ok())
-            .flatten();
+        if batch.len() == BATCH {
+            break;
+        }
+        next = checks.try_recv().ok();
+        if next.is_none() && !has_waited {
+            has_waited = true;
+            thread::sleep(LINGER);
+            next = checks.try_recv().ok();
+        }
     }
     Some((batch, None))
 }

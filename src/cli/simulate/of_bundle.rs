@@ -2,22 +2,28 @@
 
 use crate::cli::simulate::answer::QuestionAnswer;
 use crate::model::Timestamp;
-use crate::pdp::{Asker, Pdp, Question};
+use crate::pdp::{Asker, Closed, Pdp, Question};
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A case, as far as a bundle does not say it. Members that cases have beside these are not read.
+/// A case, as far as a bundle does not say it. Policies of its own would say something else than the
+/// bundle, so that there may be none.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Line {
     #[serde(default)]
     id: Value,
+    /// The snapshot whose decision wrote the context down; without one the context is what somebody knows,
+    /// and what follows from the principal and the time is added.
+    #[serde(default)]
+    revision: Option<String>,
     request: Request,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Request {
     principal: Principal,
     action: String,
@@ -66,7 +72,11 @@ pub(super) fn judge(snapshot: &Snapshot, line: &str, explain: bool) -> (String, 
 }
 
 fn answer(snapshot: &Snapshot, line: &str, explain: bool) -> Result<String, (Value, String)> {
-    let Line { id, request } = match serde_json::from_str(line) {
+    let Line {
+        id,
+        revision,
+        request,
+    } = match serde_json::from_str(line) {
         Ok(line) => line,
         Err(fault) => {
             let case: Option<Value> = serde_json::from_str(line).ok();
@@ -89,7 +99,7 @@ fn answer(snapshot: &Snapshot, line: &str, explain: bool) -> Result<String, (Val
     };
     let mut question = Question::of(asker, &request.action, &request.resource);
     question.pair.resource_account = request.resource_account;
-    question.is_closed = true;
+    question.closed = revision.map_or(Closed::Open, Closed::By);
     for (key, values) in request.context {
         match values {
             Values::One(value) => question.context.push((key, vec![value])),

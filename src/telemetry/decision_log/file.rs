@@ -1,5 +1,6 @@
 //! A file that starts anew when it is large, with some of its predecessors beside it.
 
+use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,14 +18,19 @@ pub(super) struct RotatedFile {
 
 impl RotatedFile {
     /// Opens a file, or goes on with it. It is rotated before it has more than `largest` bytes, and
-    /// `kept` predecessors stay.
+    /// `kept` predecessors stay. What is no ordinary file, such as a pipe, is never rotated.
     pub(super) fn open(path: &Path, largest: u64, kept: u32) -> io::Result<Self> {
         let file = open(path)?;
+        let metadata = file.metadata()?;
         Ok(Self {
             path: path.to_owned(),
-            largest,
+            largest: if metadata.is_file() {
+                largest
+            } else {
+                u64::MAX
+            },
             kept,
-            size: file.metadata()?.len(),
+            size: metadata.len(),
             file: BufWriter::new(file),
         })
     }
@@ -32,8 +38,13 @@ impl RotatedFile {
     /// Writes one line whole into one file.
     pub(super) fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
         let length = line.len() as u64 + 1;
-        if self.size > 0 && self.size + length > self.largest {
-            self.rotate()?;
+        if self.size > 0 && self.size.saturating_add(length) > self.largest {
+            self.file.flush()?;
+            if let Err(error) = self.rotate() {
+                tracing::warn!(%error, path = %self.path.display(), "the decision log cannot be rotated, and goes on in the same file");
+            }
+            // Where it failed it is tried again when as much has been written once more.
+            self.size = 0;
         }
         self.file.write_all(line)?;
         self.file.write_all(b"\n")?;
@@ -45,11 +56,10 @@ impl RotatedFile {
         self.file.flush()
     }
 
+    /// The old file is written to until there is a new one.
     fn rotate(&mut self) -> io::Result<()> {
-        self.file.flush()?;
         for number in (0..self.kept).rev() {
-            let from = self.numbered(number);
-            match fs::rename(&from, self.numbered(number + 1)) {
+            match fs::rename(self.numbered(number), self.numbered(number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -58,7 +68,6 @@ impl RotatedFile {
             fs::remove_file(&self.path)?;
         }
         self.file = BufWriter::new(open(&self.path)?);
-        self.size = 0;
         Ok(())
     }
 
@@ -72,13 +81,19 @@ impl RotatedFile {
     }
 }
 
-/// Who was denied what is not for everybody on the machine to read.
+/// Who was denied what is not for everybody on the machine to read. A pipe that nobody has open is an
+/// error at once.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let nonblocking = OFlags::NONBLOCK;
+    let file = OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o640)
-        .open(path)
+        .custom_flags(nonblocking.bits().cast_signed())
+        .open(path)?;
+    let flags = rustix::fs::fcntl_getfl(&file)?;
+    rustix::fs::fcntl_setfl(&file, flags - nonblocking)?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -106,5 +121,27 @@ mod tests {
         again.write_line(b"more").unwrap();
         again.flush().unwrap();
         assert_eq!(read("log").unwrap(), "line 6\nline 7\nmore\n");
+    }
+
+    #[test]
+    fn what_cannot_be_rotated_is_gone_on_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        // A directory stands where the predecessor would.
+        fs::create_dir(directory.path().join("log.1")).unwrap();
+        fs::write(directory.path().join("log.1/x"), "x").unwrap();
+        let mut file = RotatedFile::open(&path, 10, 1).unwrap();
+        for number in 0..5 {
+            file.write_line(format!("line {number}").as_bytes())
+                .unwrap();
+        }
+        file.flush().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 5);
+        // Nobody reads this pipe, and nobody waits for that.
+        let pipe = directory.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+        assert!(RotatedFile::open(&pipe, 10, 1).is_err());
     }
 }

@@ -59,12 +59,18 @@ pub struct Record {
     /// The session has policies of its own, which are not written down.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_session_policies: bool,
+    /// By which kind of credentials it asked, where that counts: `sessionToken`, a session of a user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// What was to be done; of a call that asks for several things, the one that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// To what: each resource of the call that was judged, the one that decided last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
+    /// How many more resources and condition keys there were, for which a record has no room.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u32,
     /// The account that owns the last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_account: Option<String>,
@@ -113,7 +119,37 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
 impl Record {
+    /// About how much memory it takes, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let texts = [
+            &self.message,
+            &self.principal,
+            &self.session,
+            &self.source_identity,
+            &self.access_key,
+            &self.action,
+            &self.method,
+            &self.host,
+            &self.path,
+            &self.user_agent,
+            &self.request_id,
+        ];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let lists = [&self.statements, &self.resources, &self.unknown];
+        let lists = lists.into_iter().flatten();
+        let context = self.context.iter();
+        let context = context.flat_map(|(key, values)| std::iter::once(key).chain(values));
+        let many: usize = lists.chain(context).map(|text| text.len() + 32).sum();
+        size_of::<Self>() + 256 + texts + many
+    }
+
     /// The record as one event in the manner of `CloudTrail`.
     #[must_use]
     pub fn to_cloudtrail(&self) -> serde_json::Value {
