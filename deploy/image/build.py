@@ -114,24 +114,25 @@ def labels(made: int) -> dict[str, str]:
 
 
 class Layout:
-    """An OCI image layout that is being written."""
+    """An OCI image layout. It is written once it is whole."""
 
-    def __init__(self, directory: Path) -> None:
-        if directory.exists() and any(directory.iterdir()):
-            sys.exit(f"{directory}: is not empty")
-        self.directory = directory
-        (directory / "blobs/sha256").mkdir(parents=True)
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
 
     def blob(self, kind: str, content: bytes) -> Json:
-        """Writes a blob; gives what describes it."""
+        """Takes a blob; gives what describes it."""
         digest = hashlib.sha256(content).hexdigest()
-        (self.directory / "blobs/sha256" / digest).write_bytes(content)
+        self.blobs[digest] = content
         return {"mediaType": f"{OCI}.{kind}", "digest": f"sha256:{digest}", "size": len(content)}
 
-    def finish(self, index: Json) -> None:
+    def write(self, directory: Path, index: Json) -> None:
         document = {"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json", "manifests": [index]}
-        (self.directory / "index.json").write_bytes(canonical(document))
-        (self.directory / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
+        blobs = directory / "blobs/sha256"
+        blobs.mkdir(parents=True)
+        for digest, content in self.blobs.items():
+            (blobs / digest).write_bytes(content)
+        (directory / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
+        (directory / "index.json").write_bytes(canonical(document))
 
 
 def canonical(document: Json) -> bytes:
@@ -139,7 +140,7 @@ def canonical(document: Json) -> bytes:
 
 
 def image(layout: Layout, path: Path, roots: Path, told: dict[str, str], made: int) -> Json:
-    """Writes the image of one architecture; gives what describes its manifest."""
+    """Adds the image of one architecture; gives what describes its manifest."""
     program = path.read_bytes()
     architecture, target = machine(program, path)
     tar = layer(
@@ -178,9 +179,11 @@ def main() -> None:
     parser.add_argument("--binary", type=Path, action="append", help="a static program; one for each architecture")
     parser.add_argument("--roots", type=Path, default=Path(ROOTS), help="the certificates of public authorities")
     given = parser.parse_args()
+    if given.out.exists() and any(given.out.iterdir()):
+        sys.exit(f"{given.out}: is not empty")
     made = epoch()
     told = labels(made)
-    layout = Layout(given.out)
+    layout = Layout()
     programs = given.binary or [compile_program()]
     manifests = [image(layout, path, given.roots, told, made) for path in programs]
     manifests.sort(key=lambda manifest: manifest["platform"]["architecture"])
@@ -194,7 +197,7 @@ def main() -> None:
     }
     index = layout.blob("index.v1+json", canonical(document))
     name = {"org.opencontainers.image.ref.name": told["org.opencontainers.image.version"]}
-    layout.finish(index | {"annotations": name})
+    layout.write(given.out, index | {"annotations": name})
     print(index["digest"])
 
 

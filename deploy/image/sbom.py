@@ -1,9 +1,10 @@
-"""Prints the software bill of materials: every crate that is linked into Sidegate, as CycloneDX 1.6.
+"""Prints the software bill of materials: every crate that Sidegate is made of, as CycloneDX 1.6.
 
     python3 deploy/image/sbom.py [--target TRIPLE]
 
-Crates that only build, test or measure are not in it, nor are those of other systems. It reads what
-Cargo.lock says, and needs the sources of the crates as a build does. The time in it is
+These are the dependencies that cargo chooses for the target by Cargo.lock and the features in use. Those
+that build, test or measure are not in it. Procedural macros, and what only they need, have the scope
+`excluded`: they write code while it is compiled, and are not linked. The time in it is
 SOURCE_DATE_EPOCH, or else that of the commit.
 """
 
@@ -16,7 +17,7 @@ import sys
 import tomllib
 import urllib.parse
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,78 +44,73 @@ def shown(seconds: int) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def linked(metadata: Json) -> dict[str, list[str]]:
-    """The ids of the root and of all that is linked into it, each with what it depends on."""
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    found: dict[str, list[str]] = {}
-    waiting = [metadata["resolve"]["root"]]
-    while waiting:
-        this = waiting.pop()
-        if this in found:
-            continue
-        found[this] = [
-            dependency["pkg"]
-            for dependency in nodes[this]["deps"]
-            if any(kind["kind"] is None for kind in dependency["dep_kinds"])
-        ]
-        waiting += found[this]
-    return found
+class Crate(NamedTuple):
+    name: str
+    version: str
+
+    def purl(self) -> str:
+        return f"pkg:cargo/{self.name}@{urllib.parse.quote(self.version, safe='')}"
 
 
-def component(package: Json, checksums: dict[tuple[str, str], str]) -> Json:
-    name, version = package["name"], package["version"]
-    if not package["license"]:
-        sys.exit(f"Cargo.lock: {name} {version} has no licence that can be named")
-    purl = f"pkg:cargo/{name}@{urllib.parse.quote(version, safe='')}"
+class Graph:
+    """What needs what, with the root first. `cargo metadata` would not do: it leaves out no crate that a
+    feature nobody asks for would need."""
+
+    def __init__(self, target: str, edges: str) -> None:
+        self.licences: dict[Crate, str] = {}
+        self.needs: dict[Crate, set[Crate]] = {}
+        command = ["cargo", "tree", "--locked", "--target", target, "--edges", edges]
+        above: list[Crate] = []
+        for line in run(*command, "--prefix", "depth", "--format", "\t{p}\t{l}").splitlines():
+            depth, package, licence = line.split("\t")
+            name, version = package.split()[:2]
+            crate = Crate(name, version.removeprefix("v"))
+            # What was shown before, with all that it needs, is shown again with a star alone.
+            self.licences[crate] = licence.removesuffix(" (*)")
+            self.needs.setdefault(crate, set())
+            above[int(depth) :] = [crate]
+            if len(above) > 1:
+                self.needs[above[-2]].add(crate)
+        self.root = above[0]
+
+
+def component(crate: Crate, licence: str, checksum: str | None, is_linked: bool) -> Json:
+    if not licence:
+        sys.exit(f"Cargo.lock: {crate.name} {crate.version} has no licence that can be named")
     described: Json = {
         "type": "library",
-        "bom-ref": purl,
-        "name": name,
-        "version": version,
-        "purl": purl,
+        "bom-ref": crate.purl(),
+        "name": crate.name,
+        "version": crate.version,
+        "scope": "required" if is_linked else "excluded",
         # Crates of old write `MIT/Apache-2.0`, which is no expression of SPDX.
-        "licenses": [{"expression": package["license"].replace("/", " OR ")}],
+        "licenses": [{"expression": licence.replace("/", " OR ")}],
+        "purl": crate.purl(),
     }
-    if checksum := checksums.get((name, version)):
+    if checksum:
         described["hashes"] = [{"alg": "SHA-256", "content": checksum}]
-    elif package["source"]:
-        sys.exit(f"Cargo.lock: {name} {version} has no checksum")
     return described
 
 
 def bill(target: str, made: int) -> bytes:
-    metadata = json.loads(
-        run("cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target)
-    )
-    lock = tomllib.loads((ROOT / "Cargo.lock").read_text())
-    checksums = {
-        (package["name"], package["version"]): package["checksum"]
-        for package in lock["package"]
-        if "checksum" in package
-    }
-    edges = linked(metadata)
-    components = {
-        package["id"]: component(package, checksums)
-        for package in metadata["packages"]
-        if package["id"] in edges
-    }
-    refs = {identity: described["bom-ref"] for identity, described in components.items()}
-    root = components.pop(metadata["resolve"]["root"])
-    root["type"] = "application"
+    graph = Graph(target, "normal")
+    linked = Graph(target, "normal,no-proc-macro").needs
+    lock = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
+    checksums = {Crate(package["name"], package["version"]): package.get("checksum") for package in lock}
+    crates = sorted(graph.needs)
+    parts = {crate: component(crate, graph.licences[crate], checksums[crate], crate in linked) for crate in crates}
+    root = parts.pop(graph.root) | {"type": "application"}
     document = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"timestamp": shown(made), "component": root},
-        "components": sorted(components.values(), key=lambda described: described["bom-ref"]),
-        "dependencies": sorted(
-            (
-                {"ref": refs[identity], "dependsOn": sorted({refs[on] for on in needs})}
-                for identity, needs in edges.items()
-            ),
-            key=lambda dependency: dependency["ref"],
-        ),
+        "components": list(parts.values()),
+        "dependencies": [
+            {"ref": crate.purl(), "dependsOn": [needed.purl() for needed in sorted(graph.needs[crate])]}
+            for crate in crates
+        ],
     }
     return json.dumps(document, indent=1).encode() + b"\n"
 
