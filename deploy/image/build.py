@@ -164,7 +164,7 @@ def image(layout: Layout, path: Path, roots: Path, told: dict[str, str], made: i
         "annotations": told,
         "config": config_blob,
         # The header of gzip that zlib writes has neither time nor name.
-        "layers": [layout.blob("layer.v1.tar+gzip", zlib.compress(tar, 9, wbits=31))],
+        "layers": [layout.blob("layer.v1.tar+gzip", zlib.compress(tar, wbits=31))],
         "mediaType": f"{OCI}.manifest.v1+json",
         "schemaVersion": 2,
     }

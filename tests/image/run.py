@@ -28,10 +28,11 @@ SOCKET = "unix:/run/sidegate/sidegate.sock"
 # The issuer of the example, and a name for the server itself.
 ISSUER = "login.shop.test"
 SELF = "sidegate.shop.test"
-# The last makes a client for HTTPS at the start, which needs the authorities of the image.
+# The token service makes a client for HTTPS at the start, which needs the authorities of the image.
 CONFIG = f"""\
 bundle: {{directory: /etc/sidegate/bundle}}
 decisions: {{address: "{SOCKET},127.0.0.1:9191"}}
+drain: {{delay: 0s}}
 log: {{format: json}}
 pods: {{address: "127.0.0.1:4570", sts: "https://sts.shop.test"}}
 """
@@ -92,7 +93,8 @@ def only_child(process: int) -> int:
 
 
 def answer_names() -> None:
-    """DNS on port 53: whatever is below `shop.test` has the address 127.0.0.1."""
+    """DNS on port 53, which knows the issuer and the server itself."""
+    known = [b"".join(bytes([len(part)]) + part.encode() for part in [*name.split("."), ""]) for name in (ISSUER, SELF)]
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 53))
 
@@ -101,7 +103,7 @@ def answer_names() -> None:
             query, asker = server.recvfrom(512)
             # The name ends with a zero; then come type and class.
             end = query.index(0, 12) + 5
-            is_known = query[12 : end - 4].endswith(b"\x04shop\x04test\x00")
+            is_known = query[12 : end - 4] in known
             record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 5, 4) + bytes([127, 0, 0, 1])
             answers = [record] if is_known and query[end - 4 : end - 2] == b"\0\1" else []
             flags = 0x8180 if is_known else 0x8183
@@ -175,6 +177,8 @@ def main() -> None:
     (config / "config.yaml").write_text(CONFIG)
     name_server.write_text("nameserver 127.0.0.1\nsearch shop.test\noptions ndots:5\n")
     shutil.copytree(BUNDLE, fetching)
+    # A key set that no document names would be read as a document.
+    (fetching / "jwks.json").unlink()
     issuer = fetching / "issuer.yaml"
     by_file, by_name = "jwks: {file: jwks.json}", f"jwks: {{url: https://{ISSUER}/keys, privateAddresses: true}}"
     expect(by_file in issuer.read_text(), f"{BUNDLE}/issuer.yaml does not say `{by_file}`")
