@@ -188,10 +188,13 @@ def bill(text: str, target: str, program: bytes) -> None:
         *["--target", target, "--format", "{p}"],
     )
     linked = {tuple(line.split()[:2]) for line in listing.splitlines() if line}
+    macros = {line.split()[0] for line in listing.splitlines() if "(proc-macro)" in line}
     billed = [(part["name"], f"v{part['version']}") for part in [root, *components]]
     expect(len(billed) == len(set(billed)), f"{SBOM}: has something twice")
     missing, more = sorted(linked - set(billed)), sorted(set(billed) - linked)
     expect(not missing and not more, f"{SBOM}: lacks {missing}, and has {more}, which nothing needs")
+    excluded = {part["name"] for part in components if part["scope"] == "excluded"}
+    expect(len(macros) > 5 and macros <= excluded, f"{SBOM}: says that {sorted(macros - excluded)} are linked")
     # Panics tell the file that they are in, and so the crate.
     told = set(re.findall(rb"/registry/src/[^/]+/([A-Za-z0-9_.+-]+)/", program))
     named = {f"{part['name']}-{part['version']}".encode() for part in components if part["scope"] == "required"}
