@@ -108,7 +108,7 @@ def labels(made: int) -> dict[str, str]:
     }
     # A source that was unpacked from an archive has no revision to tell.
     if (ROOT / ".git").exists():
-        changed = run("git", "status", "--porcelain", "--untracked-files=no")
+        changed = run("git", "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
         told["revision"] = run("git", "rev-parse", "HEAD").strip() + ("-changed" if changed else "")
     return {f"org.opencontainers.image.{name}": value for name, value in sorted(told.items())}
 

@@ -47,14 +47,15 @@ def expect(holds: bool, fault: str) -> None:
 
 
 def run(*command: str | Path, status: int = 0, **more: Any) -> str:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, **more)
-    words, told = " ".join(map(str, command)), done.stdout.decode()
-    expect(done.returncode == status, f"{words} ended with {done.returncode}:\n{told}")
-    return str(told)
+    """What a command says; its complaints when it is to fail."""
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **more)
+    words = " ".join(map(str, command))
+    expect(done.returncode == status, f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return str(done.stderr if status else done.stdout)
 
 
 def build(binary: Path, out: Path, umask: int = 0o022, status: int = 0, **variables: str) -> str:
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(MADE), **variables}
+    environment = {**os.environ, "CARGO_NET_OFFLINE": "true", "SOURCE_DATE_EPOCH": str(MADE), **variables}
     command: list[str | Path] = [sys.executable, "-B", BUILD, "--binary", binary, "--out", out]
     return run(*command, status=status, env=environment, umask=umask)
 
