@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests write what is read")]
 
+mod image;
 mod sidecar;
 
 use crate::support::http::send;

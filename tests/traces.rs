@@ -247,6 +247,30 @@ fn a_share_of_what_is_in_no_trace_begins_one() {
 }
 
 #[test]
+fn without_authorities_a_server_says_why_it_does_not_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let none = directory.path().join("none.pem");
+    std::fs::File::create(&none).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_sidegate"))
+        .args(["serve", "--quickstart"])
+        .env("SIDEGATE_OTLP_ENDPOINT", "http://127.0.0.1:1")
+        .env("SIDEGATE_OTLP_PROTOCOL", "http")
+        .env("SIDEGATE_DECISIONS_ADDRESS", "127.0.0.1:0")
+        .env("SIDEGATE_HTTP_ADDRESS", "127.0.0.1:0")
+        .env("SIDEGATE_ADMIN_ADDRESS", "127.0.0.1:0")
+        .env("SSL_CERT_FILE", &none)
+        .env_remove("SSL_CERT_DIR")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("otlp.endpoint") && !said.contains("panicked"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_collector_that_is_gone_is_nobodys_trouble() {
     let sidegate = Sidegate::start_with(&[
         ("SIDEGATE_OTLP_ENDPOINT", "http://127.0.0.1:1"),

@@ -90,9 +90,17 @@ impl Tracer {
     pub fn start(otlp: &Otlp, share: f64, metrics: &Arc<Metrics>) -> Result<Arc<Self>, OtlpError> {
         let (queue, checks) = sync_channel(QUEUE);
         let runtime = runtime()?;
-        let exporter = {
+        let made = {
             let _entered = runtime.enter();
-            otlp.spans()?
+            otlp.spans()
+        };
+        let exporter = match made {
+            Ok(exporter) => exporter,
+            Err(error) => {
+                // Whoever starts this waits for nothing, and a runtime waits for what it runs.
+                runtime.shutdown_background();
+                return Err(error);
+            }
         };
         let counted = Arc::clone(metrics);
         let scope = scope();

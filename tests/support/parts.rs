@@ -66,6 +66,12 @@ pub(crate) fn bubblewrap(test: &str) -> Option<PathBuf> {
     part(test, "bwrap")
 }
 
+/// The real umoci, as [`envoy`].
+#[track_caller]
+pub(crate) fn umoci(test: &str) -> Option<PathBuf> {
+    part(test, "umoci")
+}
+
 /// Where the packages of npm are, beside a program of these parts.
 pub(crate) fn node_modules(program: &Path) -> PathBuf {
     let directory = program.parent().and_then(Path::parent);
@@ -143,7 +149,7 @@ fn unpack(directory: &Path) -> Result<(), String> {
         let package = entry.map_err(|error| error.to_string())?.path();
         run(Command::new("dpkg").arg("-x").arg(package).arg(&packages))?;
     }
-    for program in ["prometheus", "promtool", "bwrap"] {
+    for program in ["prometheus", "promtool", "bwrap", "umoci"] {
         let from = packages.join("usr/bin").join(program);
         std::os::unix::fs::symlink(from, directory.join("bin").join(program))
             .map_err(|error| error.to_string())?;
