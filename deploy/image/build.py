@@ -153,7 +153,7 @@ def image(layout: Layout, path: Path, roots: Path, told: dict[str, str], made: i
     )
     config = {
         "architecture": architecture,
-        "config": {"Entrypoint": ["/sidegate"], "Labels": told, "User": USER, "WorkingDir": "/"},
+        "config": {"Entrypoint": ["/sidegate"], "Env": ["PATH=/"], "Labels": told, "User": USER, "WorkingDir": "/"},
         "created": shown(made),
         "history": [{"created": shown(made), "created_by": "deploy/image/build.py"}],
         "os": "linux",

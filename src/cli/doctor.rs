@@ -17,6 +17,7 @@ use crate::loader::source::{Limits, mount, read_once};
 use crate::model::Timestamp;
 use crate::policy::Severity;
 use crate::snapshot::TOKEN_KEYS;
+use crate::telemetry::decision_log::Output;
 use clap::{Args, ValueEnum};
 use report::{Level, Report};
 use serde_json::Value;
@@ -61,6 +62,13 @@ impl Doctor {
             .map(|setting| setting.path)
             .collect();
         report.note("settings", format!("set: {}", listed(&given)));
+        let log = match &config.decision_log.output {
+            Output::Off => "off, so that nobody can tell why something was denied".to_owned(),
+            Output::Stdout => "to the standard output".to_owned(),
+            Output::File(path) => format!("to {}", path.display()),
+            Output::Otlp => "to the collector".to_owned(),
+        };
+        report.note("decision log", log);
         let in_force = admin(&config, &mut report);
         bundle(&config, in_force.as_deref(), now, &mut report);
         credentials(&config, now, &mut report);
@@ -199,7 +207,10 @@ fn counters(text: &str, report: &mut Report) {
 
 fn bundle(config: &Config, in_force: Option<&str>, now: Timestamp, report: &mut Report) {
     let Some(directory) = &config.bundle.directory else {
-        report.warn("bundle", "none is set, so that everything is denied");
+        report.warn(
+            "bundle",
+            "these settings name no directory; a server of theirs denies everything",
+        );
         return;
     };
     for frozen in mount::inspect(directory).unwrap_or_default() {

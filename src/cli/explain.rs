@@ -122,6 +122,7 @@ fn tell(record: &Record) -> String {
     line("source identity", record.source_identity.as_deref());
     line("action", record.action.as_deref());
     line("resources", Some(&record.resources.join(", ")));
+    line("left out", Some(&record.redacted.join(", ")));
     line("request", record.request_id.as_deref());
     line("trace", record.trace_id.as_deref());
     line("revision", record.revision.as_deref());

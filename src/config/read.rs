@@ -164,7 +164,7 @@ impl Reader<'_> {
         let allows = self.read("decisionlog.allows", "a number from 0 to 1", share);
         let redaction = self.read(
             "decisionlog.redact",
-            "`accessKey`, `host`, `path`, `session`, `sourceIdentity`, `sourceIp`, `userAgent`, or condition keys such as `aws:SourceIp` or `aws:PrincipalTag/*`",
+            "`accessKey`, `host`, `path`, `resources`, `session`, `sourceIdentity`, `sourceIp`, `userAgent`, or condition keys such as `aws:SourceIp` or `aws:PrincipalTag/*`",
             Redaction::parse,
         );
         let queue = self.read("decisionlog.queue", "1 to 1000000", |text| {
@@ -174,7 +174,7 @@ impl Reader<'_> {
         });
         let largest_file = self.read(
             "decisionlog.filesize",
-            "a number with a unit: `64MiB`",
+            "a number with a unit, `4KiB` at the least: `64MiB`",
             |text| size(text).filter(|bytes| *bytes >= 4_096),
         );
         let kept_files = self.read("decisionlog.files", "0 to 1000", |text| {

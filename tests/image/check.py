@@ -131,7 +131,7 @@ class Image:
         diff = f"sha256:{hashlib.sha256(self.layer).hexdigest()}"
         expect(config["rootfs"] == {"type": "layers", "diff_ids": [diff]}, f"the config says {config['rootfs']}")
         # No command: what the charts pass is all that follows the entrypoint.
-        expected = {"Entrypoint": ["/sidegate"], "User": "65532:65532", "WorkingDir": "/"}
+        expected = {"Entrypoint": ["/sidegate"], "Env": ["PATH=/"], "User": "65532:65532", "WorkingDir": "/"}
         expect(settings == expected, f"the config says {settings}")
         expect(all(told == labels for told in self.told), "index, manifest and config are labelled differently")
         labels = {name.removeprefix("org.opencontainers.image."): value for name, value in labels.items()}

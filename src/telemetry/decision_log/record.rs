@@ -164,7 +164,10 @@ impl Record {
             .action
             .as_deref()
             .and_then(|action| action.split_once(':'))
-            .unwrap_or(("sidegate", "Unmapped"));
+            .unwrap_or(match self.outcome.as_str() {
+                "unauthenticated" => ("sidegate", "Unauthenticated"),
+                _ => ("sidegate", "Unmapped"),
+            });
         let arn = self.principal.as_deref().unwrap_or("anonymous");
         let kind = match arn.rsplit(':').next().unwrap_or_default() {
             "anonymous" => "Unknown",
