@@ -630,6 +630,10 @@ fn the_doctor_finds_what_is_wrong_and_shows_no_secret() {
     let ill = examine(1);
     has(&ill, "fault", "reload", "identities/read-orders.json");
     has(&ill, "fault", "bundle", "identities/read-orders.json");
+    // What is there and cannot be read is not taken for absent.
+    fs::remove_file(place.join("token-keys.json")).unwrap();
+    fs::create_dir(place.join("token-keys.json")).unwrap();
+    has(&examine(1), "fault", "token keys", "token-keys.json");
 }
 
 #[test]

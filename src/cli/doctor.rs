@@ -295,8 +295,7 @@ fn credentials(config: &Config, now: Timestamp, report: &mut Report) {
 
 /// Authorities that are read from files of their own; one that is not there is not used either.
 fn certificates(setting: &str, path: &Path, now: Timestamp, report: &mut Report) {
-    #[expect(clippy::disallowed_methods, reason = "the authority is looked at here")]
-    let Ok(bytes) = std::fs::read(path) else {
+    let Some(bytes) = read(path, "certificates", report) else {
         return;
     };
     match certificates_end(&bytes) {
@@ -314,9 +313,25 @@ fn certificates(setting: &str, path: &Path, now: Timestamp, report: &mut Report)
     }
 }
 
+/// A file that there need not be; one that is there has to be readable.
+fn read(path: &Path, area: &'static str, report: &mut Report) -> Option<Vec<u8>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "keys and authorities are looked at here"
+    )]
+    let read = std::fs::read(path);
+    match read {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            report.fault(area, format!("{}: {error}", path.display()));
+            None
+        }
+    }
+}
+
 fn token_keys(path: &Path, now: Timestamp, report: &mut Report) {
-    #[expect(clippy::disallowed_methods, reason = "the key set is looked at here")]
-    let Ok(bytes) = std::fs::read(path) else {
+    let Some(bytes) = read(path, "token keys", report) else {
         return;
     };
     let set = match KeySetFile::parse(&bytes) {
