@@ -1,10 +1,13 @@
 //! The metrics of a process.
 
+mod caches;
+
 use crate::cache::Usage;
 use crate::model::TraceId;
 use crate::telemetry::buckets::{BUCKETS, Exemplars};
 use crate::telemetry::exposition::{self, Exposition};
 use crate::telemetry::{Door, Fetch, Logged, Method, Reload, Stage};
+use caches::Caches;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -30,15 +33,6 @@ const ORDINARY: [(&str, &str); 9] = [
     ("error", "internal"),
 ];
 
-/// The caches, by the value of the label `cache`.
-const CACHES: [&str; 5] = [
-    "decisions",
-    "tokens",
-    "jwt",
-    "signing_keys",
-    "session_policies",
-];
-
 /// The classes of rules by which credentials are refused: the letters in front of a rule's number.
 const RULE_CLASSES: [&str; 10] = [
     "BRR", "ERR", "JWT", "KEY", "MTL", "PKD", "REV", "SIG", "TOK", "other",
@@ -50,15 +44,6 @@ struct DoorMetrics {
     seconds: Histogram,
     exemplars: Exemplars,
     in_flight: IntGauge,
-}
-
-/// What is measured of one cache.
-struct CacheMetrics {
-    hits: IntCounter,
-    misses: IntCounter,
-    evictions: IntCounter,
-    entries: IntGauge,
-    bytes: IntGauge,
 }
 
 /// What is known of the snapshot in force.
@@ -78,7 +63,7 @@ pub struct SnapshotFacts {
     /// When the first certificate of an authority ends that the bundle holds.
     pub certificates_end_s: Option<i64>,
     /// Its caches.
-    pub caches: [(&'static str, Usage); CACHES.len()],
+    pub caches: [(&'static str, Usage); caches::NAMES.len()],
 }
 
 /// All metrics of a process.
@@ -89,7 +74,7 @@ pub struct Metrics {
     stages: [Histogram; Stage::ALL.len()],
     authentications: [[IntCounter; 2]; Method::ALL.len()],
     authentication_failures: [IntCounter; RULE_CLASSES.len()],
-    caches: [CacheMetrics; CACHES.len()],
+    caches: Caches,
     reloads: IntCounterVec,
     fetches: IntCounterVec,
     reload_failed: IntGauge,
@@ -252,7 +237,7 @@ impl Metrics {
             }),
             authentication_failures: RULE_CLASSES
                 .map(|class| failures.with_label_values(&[class])),
-            caches: caches(&make)?,
+            caches: Caches::new(&make)?,
             log_records: Logged::ALL.map(|result| log_records.with_label_values(&[result.label()])),
             spans: ["exported", "dropped"].map(|result| spans.with_label_values(&[result])),
             decisions,
@@ -472,22 +457,8 @@ impl Metrics {
             }
         }
         for (name, usage) in &facts.caches {
-            self.counted(name, usage);
+            self.caches.note(name, usage);
         }
-    }
-
-    /// Notes how a cache was used since the last time.
-    pub fn counted(&self, name: &str, usage: &Usage) {
-        let position = CACHES.iter().position(|known| *known == name);
-        let Some(cache) = position.and_then(|at| self.caches.get(at)) else {
-            return;
-        };
-        cache.hits.inc_by(usage.hits);
-        cache.misses.inc_by(usage.misses);
-        cache.evictions.inc_by(usage.evictions);
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        cache.entries.set(number(usage.entries));
-        cache.bytes.set(number(usage.bytes));
     }
 
     /// All metrics as text, in the form that the asker understands.
@@ -499,33 +470,6 @@ impl Metrics {
             of_door.map(|(_, exemplars)| exemplars.as_slice())
         })
     }
-}
-
-fn caches(make: &Maker) -> Result<[CacheMetrics; CACHES.len()], prometheus::Error> {
-    let hits = make.counters(
-        "sidegate_cache_hits_total",
-        "What was asked for was there, by cache",
-        &["cache"],
-    )?;
-    let misses = make.counters(
-        "sidegate_cache_misses_total",
-        "What was asked for was not there, by cache",
-        &["cache"],
-    )?;
-    let evictions = make.counters(
-        "sidegate_cache_evictions_total",
-        "Entries that had to go, for want of room or because their time was over, by cache",
-        &["cache"],
-    )?;
-    let entries = make.gauges("sidegate_cache_entries", "Entries, by cache", &["cache"])?;
-    let bytes = make.gauges("sidegate_cache_bytes", "Size, by cache", &["cache"])?;
-    Ok(CACHES.map(|cache| CacheMetrics {
-        hits: hits.with_label_values(&[cache]),
-        misses: misses.with_label_values(&[cache]),
-        evictions: evictions.with_label_values(&[cache]),
-        entries: entries.with_label_values(&[cache]),
-        bytes: bytes.with_label_values(&[cache]),
-    }))
 }
 
 /// A request that is being answered.
